@@ -1,0 +1,13 @@
+// Packages that ship as ES modules only and are reached by require() from inside Fastify.
+const requiredEsm = 'node_modules/(?:cookie|content-disposition)/';
+
+export default {
+  testEnvironment: 'node',
+  // Jest runs what tsc built; the source maps lead back to the .ts files.
+  roots: ['<rootDir>/dist'],
+  testRegex: '\\.spec\\.js$',
+  setupFiles: ['reflect-metadata'],
+  transform: { [requiredEsm]: '<rootDir>/test/required-esm.mjs' },
+  transformIgnorePatterns: [],
+  coverageProvider: 'v8',
+};

@@ -1,0 +1,35 @@
+/** What cannot be read as a request or event. The message becomes a dead letter; nothing is decided. */
+export class ContractViolation extends Error {
+  override readonly name = 'ContractViolation';
+  constructor(
+    readonly reason: DeadLetterReason,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Somebody else appended first: read again and decide again. */
+export class VersionConflict extends Error {
+  override readonly name = 'VersionConflict';
+}
+
+/** The ledger contradicts itself. Loud: the account is parked or the process stops, never skipped. */
+export class InvariantBroken extends Error {
+  override readonly name = 'InvariantBroken';
+}
+
+/** Why a message ended as a dead letter. */
+export const DEAD_LETTER_REASONS = [
+  'undecodable',
+  'invalid_request',
+  'unknown_schema',
+  'wrong_key',
+  'wrong_topic',
+  'occurred_in_future',
+  'too_large',
+  'conflict',
+  'unprocessable',
+  'account_parked',
+] as const;
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];

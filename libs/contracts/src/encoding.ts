@@ -14,7 +14,8 @@ const creditsAsText = (_key: string, value: unknown): unknown =>
   typeof value === 'bigint' ? value.toString() : value;
 
 /** Throws InvariantBroken for what is not an account event: a reader never skips money. */
-export const decodeAccountEvent = (data: string): AccountEvent => decodeRecorded(AccountEvent, data);
+export const decodeAccountEvent = (data: string): AccountEvent =>
+  decodeRecorded(AccountEvent, data);
 
 /** Throws InvariantBroken for what is not a price-book event. */
 export const decodePriceBookEvent = (data: string): PriceBookEvent =>

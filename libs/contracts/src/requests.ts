@@ -18,10 +18,7 @@ export const MAX_ITEMS = 16;
 export const MAX_QUANTITY = 1_000_000_000_000;
 const MAX_METADATA_ENTRIES = 16;
 
-export const Quantity = z
-  .int('must be a whole number')
-  .min(1)
-  .max(MAX_QUANTITY);
+export const Quantity = z.int('must be a whole number').min(1).max(MAX_QUANTITY);
 
 export const UsageItem = z.strictObject({ operation: OperationId, quantity: Quantity });
 export type UsageItem = z.infer<typeof UsageItem>;

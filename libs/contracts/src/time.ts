@@ -12,11 +12,16 @@ export type Instant = z.infer<typeof Instant>;
 
 /** Any RFC 3339 time of a caller, normalised to an Instant (finer fractions are cut). */
 export const InstantInput = z.iso
-  .datetime({ offset: true, error: 'must be an RFC 3339 date and time such as 2026-01-31T12:00:00Z' })
+  .datetime({
+    offset: true,
+    error: 'must be an RFC 3339 date and time such as 2026-01-31T12:00:00Z',
+  })
   .transform((text) => instantOf(Date.parse(text)));
 
 /** A UTC month, `2026-01`. */
-export const Period = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be a month such as 2026-01');
+export const Period = z
+  .string()
+  .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be a month such as 2026-01');
 export type Period = z.infer<typeof Period>;
 
 export const instantOf = (epoch_ms: number): Instant => new Date(epoch_ms).toISOString() as Instant;

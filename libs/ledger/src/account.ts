@@ -66,3 +66,7 @@ export const balanceOf = (account: ReadonlyAccount): Balance => ({
   available: account.available,
   reserved: account.reserved,
 });
+
+/** When a grant changes next: a scheduled one starts to count, an active one expires. */
+export const dueAtOf = (grant: Readonly<Grant>): Instant | null =>
+  grant.state === 'scheduled' ? grant.effective_at : grant.expires_at;

@@ -53,7 +53,8 @@ export function decide(
   facts: Facts,
   context: Context,
 ): Verdict {
-  if (facts.prior) return { kind: 'answered', decision: answerAgain(request, facts.prior, context) };
+  if (facts.prior)
+    return { kind: 'answered', decision: answerAgain(request, facts.prior, context) };
   const { now, source } = context;
   const due = recordDue(account, { now, caused_by: request.request_id, source });
   switch (request.type) {
@@ -73,7 +74,11 @@ const recorded = (due: readonly AccountEvent[], decision: AccountEvent): Verdict
 });
 
 /** Same fingerprint: the original answer, whatever it was. Another one: a conflict, nothing charged. */
-export function answerAgain(request: LedgerRequest, prior: Decision, context: Context): Decision {
+export function answerAgain(
+  request: LedgerRequest,
+  prior: Decision,
+  context: Pick<Context, 'fingerprint' | 'now'>,
+): Decision {
   if (prior.fingerprint === context.fingerprint) return { ...prior, replayed: true };
   return {
     tenant_id: request.tenant_id,
@@ -185,7 +190,9 @@ function decideGrant(
     ...(request.paid && { paid: request.paid }),
     period: periodOf(request.occurred_at),
     credits,
-    allocations: [{ grant_id: request.request_id as string as CreditsGranted['grant_id'], credits }],
+    allocations: [
+      { grant_id: request.request_id as string as CreditsGranted['grant_id'], credits },
+    ],
     balance_after: { available: account.available + counted, reserved: account.reserved },
   };
 }

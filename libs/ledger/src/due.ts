@@ -6,7 +6,7 @@ import {
   type MessageCoordinate,
   type RequestId,
 } from '#libs/contracts';
-import { copyAccount, type Account, type Grant, type ReadonlyAccount } from './account.js';
+import { copyAccount, dueAtOf, type Account, type Grant, type ReadonlyAccount } from './account.js';
 import { evolve } from './evolve.js';
 
 /** What has fallen due on an account: at this instant, this grant starts to count or expires. */
@@ -15,10 +15,6 @@ export interface DueItem {
   readonly what: 'activate' | 'expire';
   readonly grant: Readonly<Grant>;
 }
-
-/** When a grant changes next: a scheduled one starts to count, an active one expires. */
-export const dueAtOf = (grant: Readonly<Grant>): Instant | null =>
-  grant.state === 'scheduled' ? grant.effective_at : grant.expires_at;
 
 /** The first thing due by `now`, in the order of (instant, grant id); undefined when nothing is. */
 export function firstDue(account: ReadonlyAccount, now: Instant): DueItem | undefined {

@@ -5,9 +5,8 @@ import {
   type GrantId,
   type Instant,
 } from '#libs/contracts';
-import type { Account, Grant } from './account.js';
+import { dueAtOf, type Account, type Grant } from './account.js';
 import { compareBurnOrder } from './burn-order.js';
-import { dueAtOf } from './due.js';
 
 /**
  * Folds one event into the account. Owns the account and changes it in place: a copy per event would
@@ -15,7 +14,9 @@ import { dueAtOf } from './due.js';
  */
 export function evolve(account: Account, event: AccountEvent): Account {
   if (account.now !== null && event.recorded_at < account.now) {
-    throw new InvariantBroken(`${event.type} recorded at ${event.recorded_at}, before ${account.now}`);
+    throw new InvariantBroken(
+      `${event.type} recorded at ${event.recorded_at}, before ${account.now}`,
+    );
   }
   apply(account, event);
   if (account.available !== event.balance_after.available || account.available < 0n) {

@@ -1,0 +1,121 @@
+import {
+  decisionOf,
+  InvariantBroken,
+  type Decision,
+  type Instant,
+  type PriceBook,
+  type PriceBookEvent,
+  type PriceBookPublishRequested,
+  type PriceBookRejectionReason,
+  type PriceInput,
+} from '#libs/contracts';
+import { answerAgain, decisionFields, type Context, type Verdict } from './decide.js';
+
+/** A version must be announced this long before it counts, so that every writer has read it. */
+export const MIN_NOTICE_MS = 60_000;
+
+/** The fold of a tenant's price-book stream. */
+export interface PriceBooks {
+  /** Sorted by effective_from; among equal ones the later published counts. */
+  readonly versions: PriceBook[];
+  /** A price book is published rarely, so its decisions are simply kept. */
+  readonly decided: Map<string, Decision>;
+  now: Instant | null;
+}
+
+export const initialPriceBooks = (): PriceBooks => ({
+  versions: [],
+  decided: new Map(),
+  now: null,
+});
+
+/** Folds one event, at its revision on the stream. Owns the books and changes them in place. */
+export function evolvePriceBooks(
+  books: PriceBooks,
+  event: PriceBookEvent,
+  revision: number,
+): PriceBooks {
+  books.decided.set(event.request_id, decisionOf(event, revision));
+  books.now = event.recorded_at;
+  switch (event.type) {
+    case 'PriceBookPublished': {
+      const { version, effective_from, prices } = event;
+      const later = books.versions.findIndex((other) => other.effective_from > effective_from);
+      const at = later === -1 ? books.versions.length : later;
+      books.versions.splice(at, 0, { version, effective_from, prices });
+      return books;
+    }
+    case 'PriceBookRejected':
+      return books;
+  }
+}
+
+/** The version in force at `now`. Throws InvariantBroken when none is: the shipped one always was. */
+export function inForceAt(books: Pick<PriceBooks, 'versions'>, now: Instant): PriceBook {
+  const book = books.versions.findLast((version) => version.effective_from <= now);
+  if (!book) throw new InvariantBroken(`no price book is in force at ${now}`);
+  return book;
+}
+
+/** Context of a price-book decision; `earliest` is `now` plus the notice, worked out by the caller. */
+export type PublishContext = Omit<Context, 'price_book'> & { readonly earliest: Instant };
+
+export function decidePriceBook(
+  request: PriceBookPublishRequested,
+  books: PriceBooks,
+  context: PublishContext,
+): Verdict<PriceBookEvent> {
+  const prior = books.decided.get(request.request_id);
+  if (prior) return { kind: 'answered', decision: answerAgain(request, prior, context) };
+  if (books.versions.some((book) => book.version === request.version)) {
+    return rejected(request, context, 'version_exists');
+  }
+  if (request.effective_from < context.earliest) {
+    return rejected(request, context, 'effective_from_too_soon');
+  }
+  return {
+    kind: 'recorded',
+    events: [
+      {
+        type: 'PriceBookPublished',
+        ...decisionFields(request, context),
+        version: request.version,
+        effective_from: request.effective_from,
+        prices: withDefaults(request.prices),
+      },
+    ],
+  };
+}
+
+const rejected = (
+  request: PriceBookPublishRequested,
+  context: PublishContext,
+  reason: PriceBookRejectionReason,
+): Verdict<PriceBookEvent> => ({
+  kind: 'recorded',
+  events: [
+    {
+      type: 'PriceBookRejected',
+      ...decisionFields(request, context),
+      version: request.version,
+      effective_from: request.effective_from,
+      reason,
+    },
+  ],
+});
+
+/** Prices as recorded: sorted by operation, `per` 1 and rounding up where the caller said nothing. */
+export const withDefaults = (prices: Readonly<Record<string, PriceInput>>): PriceBook['prices'] =>
+  Object.fromEntries(
+    Object.entries(prices)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([operation, { credits, per, rounding, fixed }]) => [
+        operation,
+        {
+          credits,
+          per: per ?? 1,
+          rounding: rounding ?? 'up',
+          ...(fixed !== undefined && { fixed }),
+        },
+      ]),
+  );

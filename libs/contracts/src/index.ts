@@ -1,5 +1,6 @@
 export * from './chain.js';
 export * from './credits.js';
+export * from './dead-letters.js';
 export * from './decisions.js';
 export * from './encoding.js';
 export * from './errors.js';

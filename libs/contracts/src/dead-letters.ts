@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { encodeJson } from './encoding.js';
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from './errors.js';
+import { MessageCoordinate } from './events.js';
+import { Instant } from './time.js';
+
+export const DEAD_LETTER_SCHEMA = 1;
+
+/** A message that was not decided, on topic `ledger.dead-letters`: its bytes, coordinate and why. */
+export const DeadLetter = z.strictObject({
+  schema: z.literal(DEAD_LETTER_SCHEMA),
+  /** Where the message stood; one dead letter per coordinate. */
+  source: MessageCoordinate,
+  key: z.string().nullable(),
+  /** The original bytes in `encoding`; null when the message had none. */
+  value: z.string().nullable(),
+  /** `base64` only for bytes that are not valid UTF-8. */
+  encoding: z.enum(['utf8', 'base64']),
+  headers: z.record(z.string(), z.string()),
+  reason: z.enum(DEAD_LETTER_REASONS),
+  /** What is wrong, for a person. */
+  detail: z.string(),
+  /** The broker's time of the original message. */
+  timestamp: Instant,
+});
+export type DeadLetter = z.infer<typeof DeadLetter>;
+
+/** What a dead letter keeps of the message that it is made of. */
+interface UndecidedMessage extends MessageCoordinate {
+  readonly timestamp: Instant;
+  readonly key: string | null;
+  readonly value: string | Uint8Array | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export const deadLetterOf = (
+  message: UndecidedMessage,
+  reason: DeadLetterReason,
+  detail: string,
+): DeadLetter => ({
+  schema: DEAD_LETTER_SCHEMA,
+  source: { topic: message.topic, partition: message.partition, offset: message.offset },
+  key: message.key,
+  ...encodeBytes(message.value),
+  headers: { ...message.headers },
+  reason,
+  detail,
+  timestamp: message.timestamp,
+});
+
+function encodeBytes(value: string | Uint8Array | null): Pick<DeadLetter, 'value' | 'encoding'> {
+  if (value === null || typeof value === 'string') return { value, encoding: 'utf8' };
+  return { value: Buffer.from(value).toString('base64'), encoding: 'base64' };
+}
+
+/** The original message's value, byte for byte; null when it had none. */
+export const originalBytes = (letter: Pick<DeadLetter, 'value' | 'encoding'>): Buffer | null =>
+  letter.value === null ? null : Buffer.from(letter.value, letter.encoding);
+
+export const encodeDeadLetter = (letter: DeadLetter): string => encodeJson(letter);
+
+/** Throws for what `encodeDeadLetter` cannot have written. */
+export const decodeDeadLetter = (text: string): DeadLetter => DeadLetter.parse(JSON.parse(text));

@@ -1,0 +1,163 @@
+import { hash } from 'node:crypto';
+import { ConfigurationError, isLoopback, parseConfiguration } from './configuration.js';
+
+const sha256 = 'a'.repeat(64);
+const keys = JSON.stringify([{ sha256, tenant_id: 'acme', scopes: ['usage:write', 'read'] }]);
+
+/** The faults that an environment is refused with. */
+function faultsOf(env: Record<string, string>, read?: (path: string) => string): string[] {
+  try {
+    parseConfiguration(env, read);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return [...error.faults];
+    throw error;
+  }
+  return [];
+}
+
+describe('an empty environment', () => {
+  const configuration = parseConfiguration({});
+
+  it('is the embedded engine on loopback', () => {
+    expect(configuration).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      log_level: 'info',
+      message_bus: { kind: 'embedded' },
+      event_store: { kind: 'embedded' },
+      postgres: { kind: 'embedded' },
+      api_keys: [],
+      dev_key: undefined,
+    });
+    expect(configuration.data_dir).toMatch(/\.data$/);
+  });
+
+  it('gives a frozen object', () => {
+    expect(Object.isFrozen(configuration)).toBe(true);
+    expect(Object.isFrozen(configuration.message_bus)).toBe(true);
+    expect(Object.isFrozen(configuration.api_keys)).toBe(true);
+  });
+});
+
+describe('the engines', () => {
+  const distributed = {
+    KAFKA_BROKERS: 'a:9092, kafka://b:9093',
+    EVENTSTORE_URL: 'esdb://admin:pw@store:2113?tls=false',
+    POSTGRES_URL: 'postgres://ledger:pw@db/ledger',
+  };
+
+  it('are taken from their URLs', () => {
+    const configuration = parseConfiguration(distributed);
+    expect(configuration.message_bus).toEqual({ kind: 'kafka', brokers: ['a:9092', 'b:9093'] });
+    const { event_store, postgres } = configuration;
+    expect(event_store.kind === 'eventstoredb' && event_store.url.reveal()).toContain('pw@store');
+    expect(postgres.kind === 'external' && postgres.url.reveal()).toContain('pw@db');
+  });
+
+  it('may be embedded, said on purpose', () => {
+    const configuration = parseConfiguration({ ...distributed, KAFKA_BROKERS: 'embedded' });
+    expect(configuration.message_bus.kind).toBe('embedded');
+    expect(configuration.postgres.kind).toBe('external');
+  });
+
+  it.each(Object.keys(distributed))('a forgotten %s is named', (name) => {
+    const env: Record<string, string> = { ...distributed };
+    delete env[name];
+    expect(faultsOf(env)).toEqual([expect.stringContaining(`${name} is not set although`)]);
+  });
+
+  it('a single one names both others', () => {
+    expect(faultsOf({ POSTGRES_URL: 'embedded' })).toHaveLength(2);
+  });
+
+  it.each([
+    ['KAFKA_BROKERS', 'broker'],
+    ['KAFKA_BROKERS', 'a:9092,,b:9092'],
+    ['EVENTSTORE_URL', 'http://store:2113'],
+    ['POSTGRES_URL', 'embeded'],
+    ['POSTGRES_URL', ''],
+    ['POSTGRES_URL', 'mysql://db/x'],
+  ])('%s=%s is refused', (name, value) => {
+    expect(faultsOf({ ...distributed, [name]: value })).toEqual([expect.stringContaining(name)]);
+  });
+});
+
+describe('the caller keys', () => {
+  it('come as a JSON list', () => {
+    expect(parseConfiguration({ API_KEYS: keys }).api_keys).toEqual(JSON.parse(keys));
+  });
+
+  it('come from a file', () => {
+    const read = (path: string) => (path === '/etc/keys.json' ? keys : '');
+    const { api_keys } = parseConfiguration({ API_KEYS: '/etc/keys.json' }, read);
+    expect(api_keys).toHaveLength(1);
+  });
+
+  it('include the development key, hashed', () => {
+    const { api_keys, dev_key } = parseConfiguration({ LEDGER_DEV_KEY: 'hunter2' });
+    expect(dev_key?.reveal()).toBe('hunter2');
+    expect(api_keys[0]).toMatchObject({ sha256: hash('sha256', 'hunter2'), tenant_id: 'dev' });
+  });
+
+  it.each([
+    ['not JSON', '[{'],
+    ['no list', '{}'],
+    ['an empty list', '[]'],
+    ['no such file', '/nowhere/keys.json'],
+    ['an unknown scope', JSON.stringify([{ sha256, tenant_id: 'a', scopes: ['usage:rite'] }])],
+    ['a short hash', JSON.stringify([{ sha256: 'ab', tenant_id: 'a', scopes: ['read'] }])],
+    ['a slash in a tenant', JSON.stringify([{ sha256, tenant_id: 'a/b', scopes: ['read'] }])],
+    ['an unknown field', JSON.stringify([{ sha256, tenant_id: 'a', scopes: ['read'], key: 'k' }])],
+    ['a hash twice', JSON.stringify([...JSON.parse(keys), ...JSON.parse(keys)])],
+  ])('%s is refused', (_what, value) => {
+    expect(faultsOf({ API_KEYS: value })).toEqual([expect.stringContaining('API_KEYS')]);
+  });
+
+  it('must be there before anything but loopback is served', () => {
+    expect(faultsOf({ HOST: '0.0.0.0' })).toEqual([expect.stringContaining('HOST')]);
+    expect(faultsOf({ HOST: '0.0.0.0', API_KEYS: keys })).toEqual([]);
+    expect(faultsOf({ HOST: '0.0.0.0', LEDGER_DEV_KEY: 'k' })).toEqual([]);
+    expect(['127.0.0.1', '127.1.2.3', '::1', 'localhost'].every(isLoopback)).toBe(true);
+    expect(['0.0.0.0', '::', '127.evil.com', '10.0.0.1', ''].some(isLoopback)).toBe(false);
+  });
+});
+
+describe('a refusal', () => {
+  const env = {
+    PORT: '80800',
+    LOG_LEVEL: 'loud',
+    HOST: '0.0.0.0',
+    DATA_DIR: ' ',
+    KAFKA_BROKERS: 'x',
+    POSTGRES_URL: 'mysql://u:hunter2@db',
+  };
+
+  it('names every bad variable at once', () => {
+    const faults = faultsOf(env);
+    for (const name of ['PORT', 'LOG_LEVEL', 'HOST', 'DATA_DIR', 'EVENTSTORE_URL', 'KAFKA']) {
+      expect(faults.filter((fault) => fault.startsWith(name))).toHaveLength(1);
+    }
+    expect(faults).toHaveLength(7);
+  });
+
+  it('F32: quotes no value', () => {
+    const bad = { ...env, API_KEYS: '[{"key":"hunter2"' };
+    expect(faultsOf(bad).join('\n')).not.toContain('hunter2');
+  });
+
+  it.each(['-1', '1.5', '65536', '0x50', 'http'])('PORT=%s', (PORT) => {
+    expect(faultsOf({ PORT })).toEqual([expect.stringContaining('PORT must be a port')]);
+  });
+
+  it('F32: a usable configuration prints no secret either', () => {
+    const printed = JSON.stringify(
+      parseConfiguration({
+        LEDGER_DEV_KEY: 'hunter2',
+        KAFKA_BROKERS: 'embedded',
+        EVENTSTORE_URL: 'esdb://admin:hunter2@store:2113',
+        POSTGRES_URL: 'postgres://u:hunter2@db',
+      }),
+    );
+    expect(printed).not.toContain('hunter2');
+  });
+});

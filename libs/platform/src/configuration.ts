@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { ApiKeys, devApiKey, type ApiKey } from './api-keys.js';
+import { Secret } from './secret.js';
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export type MessageBusEngine =
+  { readonly kind: 'embedded' } | { readonly kind: 'kafka'; readonly brokers: readonly string[] };
+export type EventStoreEngine =
+  { readonly kind: 'embedded' } | { readonly kind: 'eventstoredb'; readonly url: Secret };
+export type PostgresEngine =
+  { readonly kind: 'embedded' } | { readonly kind: 'external'; readonly url: Secret };
+
+/** All that a process takes from its environment, frozen. */
+export interface Configuration {
+  readonly host: string;
+  /** 0 = a free one. */
+  readonly port: number;
+  /** Absolute path; holds the embedded engine's data. */
+  readonly data_dir: string;
+  readonly log_level: LogLevel;
+  readonly message_bus: MessageBusEngine;
+  readonly event_store: EventStoreEngine;
+  readonly postgres: PostgresEngine;
+  /** Those of API_KEYS and, when it is set, LEDGER_DEV_KEY. */
+  readonly api_keys: readonly ApiKey[];
+  readonly dev_key: Secret | undefined;
+}
+
+/** Names every variable that cannot be used. Never quotes a value: it may be a secret. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+  constructor(readonly faults: readonly string[]) {
+    super(`the configuration cannot be used:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+  }
+}
+
+const given = z
+  .string()
+  .trim()
+  .min(1, { error: 'is empty: give a value or unset it', abort: true });
+const embedded = z.literal('embedded').transform(() => ({ kind: 'embedded' as const }));
+
+const urlOf = (schemes: readonly string[]) =>
+  given
+    .refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
+      error: `must be the word embedded or a URL that begins with ${schemes.join('// or ')}//`,
+    })
+    .transform((text) => new Secret(text));
+
+const BROKER = /^(?:kafka:\/\/)?((?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5})$/;
+const brokers = given
+  .transform((text) => text.split(',').map((broker) => broker.trim()))
+  .refine((list) => list.every((broker) => BROKER.test(broker)), {
+    error: 'must be the word embedded or host:port, several separated by commas',
+  })
+  .transform((list) => list.map((broker) => BROKER.exec(broker)![1]!));
+
+/** Picks by the word, so that a bad URL is told what is wrong with the URL. */
+function engine<T extends z.ZodType>(external: T) {
+  return z.string().transform((text, context) => {
+    const result = (text.trim() === 'embedded' ? embedded : external).safeParse(text.trim());
+    if (result.success) return result.data as z.output<T> | { kind: 'embedded' };
+    context.addIssue({ code: 'custom', message: result.error.issues[0]!.message });
+    return z.NEVER;
+  });
+}
+
+const ENGINES = {
+  KAFKA_BROKERS: engine(brokers.transform((list) => ({ kind: 'kafka' as const, brokers: list }))),
+  EVENTSTORE_URL: engine(
+    urlOf(['esdb:', 'esdb+discover:']).transform((url) => ({ kind: 'eventstoredb' as const, url })),
+  ),
+  POSTGRES_URL: engine(
+    urlOf(['postgres:', 'postgresql:']).transform((url) => ({ kind: 'external' as const, url })),
+  ),
+};
+const ENGINE_NAMES = Object.keys(ENGINES) as (keyof typeof ENGINES)[];
+const EMBEDDED = { kind: 'embedded' as const };
+
+const environment = (read: (path: string) => string) =>
+  z.object({
+    HOST: given.default('127.0.0.1'),
+    PORT: given
+      .refine((text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535, {
+        error: 'must be a port number from 0 to 65535',
+      })
+      .transform(Number)
+      .default(8080),
+    DATA_DIR: given.default('./.data').transform((path) => resolve(path)),
+    LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+    LEDGER_DEV_KEY: given
+      .refine((key) => /^[\x21-\x7e]+$/.test(key), 'must be printable ASCII without spaces')
+      .transform((key) => new Secret(key))
+      .optional(),
+    API_KEYS: given.transform((text, context) => parseKeys(text, read, context)).optional(),
+    KAFKA_BROKERS: ENGINES.KAFKA_BROKERS.default(EMBEDDED),
+    EVENTSTORE_URL: ENGINES.EVENTSTORE_URL.default(EMBEDDED),
+    POSTGRES_URL: ENGINES.POSTGRES_URL.default(EMBEDDED),
+  });
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the environment once. Throws ConfigurationError, which names every variable at fault.
+ * `read` gives the text of the file that API_KEYS may point to.
+ */
+export function parseConfiguration(
+  env: Environment = process.env,
+  read = (path: string) => readFileSync(path, 'utf8'),
+): Configuration {
+  const parsed = environment(read).safeParse(env);
+  const faults = [
+    ...(parsed.error?.issues ?? []).map((issue) => `${nameOf(issue.path)} ${issue.message}`),
+    ...forgottenEngines(env),
+    ...openToAnyone(env),
+  ];
+  if (!parsed.success || faults.length > 0) throw new ConfigurationError(faults);
+  const { LEDGER_DEV_KEY: dev_key, API_KEYS: listed = [], ...data } = parsed.data;
+  return deepFreeze({
+    host: data.HOST,
+    port: data.PORT,
+    data_dir: data.DATA_DIR,
+    log_level: data.LOG_LEVEL,
+    message_bus: data.KAFKA_BROKERS,
+    event_store: data.EVENTSTORE_URL,
+    postgres: data.POSTGRES_URL,
+    api_keys: [...listed, ...(dev_key ? [devApiKey(dev_key.reveal())] : [])],
+    dev_key,
+  });
+}
+
+const nameOf = ([variable, ...rest]: readonly PropertyKey[]): string =>
+  rest.length === 0 ? String(variable) : `${String(variable)} (at ${rest.join('.')})`;
+
+/** A mistyped or forgotten variable must not move a ledger to a local disk. */
+function forgottenEngines(env: Environment): string[] {
+  const forgotten = ENGINE_NAMES.filter((name) => env[name] === undefined);
+  if (forgotten.length === 0 || forgotten.length === ENGINE_NAMES.length) return [];
+  const set = ENGINE_NAMES.filter((name) => env[name] !== undefined).join(' and ');
+  return forgotten.map((name) => `${name} is not set although ${set} is: give a URL or embedded`);
+}
+
+function openToAnyone(env: Environment): string[] {
+  const { HOST: host, API_KEYS: keys, LEDGER_DEV_KEY: dev_key } = env;
+  if (host === undefined || isLoopback(host.trim())) return [];
+  if (keys !== undefined || dev_key !== undefined) return [];
+  return ['HOST is not a loopback address: set API_KEYS (or LEDGER_DEV_KEY) first'];
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+/** A JSON list, or the path of a file that holds one. */
+function parseKeys(
+  text: string,
+  read: (path: string) => string,
+  context: z.RefinementCtx,
+): ApiKey[] {
+  const result = ApiKeys.safeParse(readKeys(text, read));
+  if (result.success) return result.data;
+  for (const { path, message } of result.error.issues) {
+    context.addIssue({ code: 'custom', path: [...path], message });
+  }
+  return z.NEVER;
+}
+
+function readKeys(text: string, read: (path: string) => string): unknown {
+  try {
+    return JSON.parse(text.startsWith('[') ? text : read(text));
+  } catch {
+    // The parser's own message quotes the text.
+    return undefined;
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,104 @@
+import { createHealth } from './health.js';
+import { createWatchdog } from './watchdog.js';
+
+describe('health', () => {
+  it('is ok without checks, and keeps liveness and readiness apart', async () => {
+    const health = createHealth();
+    expect(await health.report('liveness')).toEqual({ status: 'ok', checks: {} });
+    health.add('readiness', 'store', () => 'is away');
+    expect((await health.report('liveness')).status).toBe('ok');
+    expect(await health.report('readiness')).toEqual({
+      status: 'failing',
+      checks: { store: 'is away' },
+    });
+  });
+
+  it('fails with one failing check and says which', async () => {
+    const health = createHealth();
+    health.add('readiness', 'a', () => undefined);
+    const remove = health.add('readiness', 'b', async () => 'no');
+    expect(await health.report('readiness')).toEqual({
+      status: 'failing',
+      checks: { a: 'ok', b: 'no' },
+    });
+    remove();
+    expect((await health.report('readiness')).status).toBe('ok');
+  });
+
+  it('takes a thrown error as a failure, without its secrets (F32)', async () => {
+    const health = createHealth();
+    health.add('readiness', 'a', () => Promise.reject(new Error('esdb://u:hunter2@h is away')));
+    health.add('readiness', 'b', () => {
+      throw new Error('broken');
+    });
+    const { checks } = await health.report('readiness');
+    expect(checks).toEqual({ a: 'esdb://[redacted]@h is away', b: 'broken' });
+  });
+
+  it('does not wait for a check that hangs', async () => {
+    const health = createHealth({ timeout_ms: 5 });
+    health.add('liveness', 'a', () => new Promise(() => {}));
+    const { checks } = await health.report('liveness');
+    expect(checks.a).toContain('no answer');
+  });
+
+  it('refuses a second check of one name', () => {
+    const health = createHealth();
+    health.add('liveness', 'a', () => undefined);
+    expect(() => health.add('liveness', 'a', () => undefined)).toThrow('already');
+  });
+});
+
+describe('the watchdog', () => {
+  function worker() {
+    const state = { lag: 0, position: 0, now: 0 };
+    const watchdog = createWatchdog({
+      lag: () => state.lag,
+      position: async () => state.position,
+      limit_seconds: 30,
+      clock: () => state.now * 1_000,
+    });
+    /** Looks at the worker at this second. */
+    const at = (now: number, change: Partial<typeof state> = {}) => {
+      Object.assign(state, change, { now });
+      return watchdog.check();
+    };
+    return { at, watchdog };
+  }
+
+  it('lets an idle worker stand still for ever', async () => {
+    const { at } = worker();
+    expect(await at(0)).toBeUndefined();
+    expect(await at(9_999)).toBeUndefined();
+  });
+
+  it('lets a worker that moves lag as long as it likes', async () => {
+    const { at } = worker();
+    for (let step = 0; step < 5; step++) {
+      expect(await at(step * 29, { lag: 1_000, position: step })).toBeUndefined();
+    }
+  });
+
+  it('reports lag with a position that stands still', async () => {
+    const { at, watchdog } = worker();
+    expect(await at(100, { lag: 1 })).toBeUndefined();
+    expect(await at(129, { lag: 5 })).toBeUndefined();
+    expect(await at(130)).toContain('stood still for 30 s');
+    expect(await watchdog.stuckForSeconds()).toBe(30);
+  });
+
+  it('counts from when work was first seen waiting, not from the last progress', async () => {
+    const { at } = worker();
+    await at(0);
+    expect(await at(1_000, { lag: 1 })).toBeUndefined();
+  });
+
+  it('recovers with the first step forward', async () => {
+    const { at } = worker();
+    await at(0, { lag: 1 });
+    expect(await at(60)).toContain('stood still');
+    expect(await at(61, { position: 1 })).toBeUndefined();
+    expect(await at(62, { lag: 0 })).toBeUndefined();
+    expect(await at(999, { lag: 1 })).toBeUndefined();
+  });
+});

@@ -1,0 +1,56 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Every metric of the project, in this one place: a name is a promise to dashboards and alarms.
+ * One set per process, handed to whoever counts.
+ */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    registry,
+    http_request_duration_seconds: new Histogram({
+      name: 'ledger_http_request_duration_seconds',
+      help: 'Time to answer an HTTP request, by route and status',
+      labelNames: ['method', 'route', 'status'],
+      buckets: SECONDS,
+      registers,
+    }),
+    in_flight: new Gauge({
+      name: 'ledger_in_flight',
+      help: 'Requests that were published or are about to be, and are not yet answered',
+      registers,
+    }),
+    published_total: new Counter({
+      name: 'ledger_published_total',
+      help: 'Messages made durable on the message bus, by topic',
+      labelNames: ['topic'],
+      registers,
+    }),
+    publish_failures_total: new Counter({
+      name: 'ledger_publish_failures_total',
+      help: 'Publishes that may not be durable, by topic',
+      labelNames: ['topic'],
+      registers,
+    }),
+    lag: new Gauge({
+      name: 'ledger_lag',
+      help: 'Messages or events that wait for a worker',
+      labelNames: ['worker'],
+      registers,
+    }),
+    stuck_for_seconds: new Gauge({
+      name: 'ledger_stuck_for_seconds',
+      help: 'How long a worker has had work and made no progress',
+      labelNames: ['worker'],
+      registers,
+    }),
+  };
+}
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Adds what Node tells of the process: memory, event loop, garbage collection. Once per process. */
+export const measureProcess = ({ registry }: Metrics): void =>
+  collectDefaultMetrics({ register: registry });

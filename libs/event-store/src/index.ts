@@ -1,1 +1,2 @@
+export * from './memory/memory-event-store.js';
 export * from './port.js';

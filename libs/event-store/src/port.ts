@@ -34,6 +34,7 @@ export interface EventAppender {
    * Appends to several streams, at most one append per stream; all or nothing per stream, independent
    * between streams. Answers in the order of the call; never rejects for what a result can say. An
    * append whose events are there already, id by id, from expected_revision + 1 answers `appended`.
+   * A second append to a stream within one call is refused.
    */
   appendMany(appends: readonly StreamAppend[]): Promise<AppendResult[]>;
 }
@@ -44,7 +45,10 @@ export interface Checkpoint {
 }
 
 export interface EventReader {
-  /** Pages of one stream in order, from revision `from` (default 0); empty when there is no stream. */
+  /**
+   * Pages of one stream in order, from revision `from` (default 0); none when there is no stream.
+   * Rejects when `signal` aborts: a part of a stream must not pass for the whole.
+   */
   readStream(
     stream: string,
     options?: { readonly from?: number; readonly signal?: AbortSignal },
@@ -53,8 +57,10 @@ export interface EventReader {
   readLast(stream: string): Promise<RecordedEvent | undefined>;
   /**
    * Events of all streams whose name begins with `prefix`, in the global order, after a position
-   * (null: from the beginning). Never ends by itself: it waits for new events, survives a broken
-   * connection, and stops when `signal` aborts. Never skips an event, whatever is appended meanwhile.
+   * (null: from the beginning), in batches of 1 to `batch_size`. Never ends by itself: it waits for new
+   * events, survives a broken connection, and ends when `signal` aborts. Never skips an event, whatever
+   * is appended meanwhile. Rejects with InvariantBroken when `after` is no position of this store or
+   * lies beyond the end of the log.
    */
   subscribe(options: {
     readonly prefix: string;
@@ -62,7 +68,10 @@ export interface EventReader {
     readonly batch_size: number;
     readonly signal: AbortSignal;
   }): AsyncIterable<readonly RecordedEvent[]>;
-  /** The same up to the end of the log at the time of the call; for audits and rebuilds. */
+  /**
+   * The same up to and including the position `until`, and at most to the end of the log at the time of
+   * the call; for audits and rebuilds.
+   */
   readAll(options: {
     readonly prefix: string;
     readonly after: string | null;
@@ -74,5 +83,6 @@ export interface EventReader {
 }
 
 export interface EventStore extends EventAppender, EventReader {
+  /** Ends the subscriptions of this store; appends under way are still answered. No call may follow. */
   close(): Promise<void>;
 }

@@ -6,6 +6,8 @@ export default {
   // Jest runs what tsc built; the source maps lead back to the .ts files.
   roots: ['<rootDir>/dist'],
   testRegex: '\\.spec\\.js$',
+  globalSetup: '<rootDir>/dist/test/postgres-setup.js',
+  globalTeardown: '<rootDir>/dist/test/postgres-teardown.js',
   setupFiles: ['reflect-metadata'],
   transform: { [requiredEsm]: '<rootDir>/test/required-esm.mjs' },
   transformIgnorePatterns: [],

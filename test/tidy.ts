@@ -37,7 +37,7 @@ const base = ['#libs/contracts', '#libs/platform', ...io];
 export const importTable: Readonly<Record<string, readonly string[]>> = {
   'libs/contracts': ['zod', 'node:crypto'],
   'libs/ledger': ['#libs/contracts'],
-  'libs/platform': ['@nestjs/common', 'zod', 'pino', 'pino-pretty', 'prom-client', ...io],
+  'libs/platform': ['@nestjs/common', 'zod', 'pino', 'pino-pretty', 'prom-client', 'pg', ...io],
   'libs/message-bus': [...base, 'kafkajs', '@nestjs/microservices', 'pg'],
   'libs/event-store': [...base, '@eventstore/db-client', 'pg'],
   'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],

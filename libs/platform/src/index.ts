@@ -4,6 +4,7 @@ export * from './configuration.js';
 export * from './health.js';
 export * from './logger.js';
 export * from './metrics.js';
+export * from './postgres/index.js';
 export * from './secret.js';
 export * from './shutdown.js';
 export * from './watchdog.js';

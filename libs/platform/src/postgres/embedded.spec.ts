@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import pg from 'pg';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.js';
+
+// Servers start and stop here, perhaps on a machine that does other things as well.
+jest.setTimeout(60_000);
+
+const module_url = new URL('embedded.js', import.meta.url).href;
+const stops: (() => Promise<unknown>)[] = [];
+let data_dir: string;
+
+beforeEach(() => {
+  data_dir = join(tmpdir(), `usage-ledger-test-${randomUUID()}`);
+});
+afterEach(async () => {
+  for (const stop of stops.splice(0).toReversed()) await stop();
+  if (Number.isInteger(await postmaster().catch(() => undefined)))
+    await (await start('own')).stop();
+  await rm(data_dir, { recursive: true });
+});
+
+async function start(access: 'own' | 'share', fsync = false): Promise<EmbeddedPostgres> {
+  const postgres = await startEmbeddedPostgres({ data_dir, access, fsync });
+  stops.push(() => postgres.stop());
+  return postgres;
+}
+
+/** Another Node process that owns the server, until it is killed. */
+async function owningProcess(): Promise<{ url: string; kill: () => Promise<void> }> {
+  const program = `
+    import { startEmbeddedPostgres } from ${JSON.stringify(module_url)};
+    const options = { data_dir: ${JSON.stringify(data_dir)}, access: 'own', fsync: false };
+    const { url } = await startEmbeddedPostgres(options);
+    process.stdout.write(url);
+    setInterval(() => {}, 1000);`;
+  const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  stops.push(kill);
+  return { url: String((await once(child.stdout!, 'data'))[0]), kill };
+}
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const postmaster = async () =>
+  Number((await readFile(join(data_dir, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0]);
+
+it('keeps the data from one start to the next, and listens on loopback only', async () => {
+  const first = await start('own');
+  expect(new URL(first.url).hostname).toBe('127.0.0.1');
+  await query(first.url, 'create table kept as select 7 as seven');
+  expect(await query(first.url, 'show listen_addresses')).toEqual([
+    { listen_addresses: '127.0.0.1' },
+  ]);
+  await first.stop();
+  await expect(query(first.url, 'select 1')).rejects.toThrow('ECONNREFUSED');
+
+  const second = await start('own');
+  expect(await query(second.url, 'select seven from kept')).toEqual([{ seven: 7 }]);
+});
+
+it('one process owns a data directory, another may share it', async () => {
+  const owner = await owningProcess();
+  await expect(start('own')).rejects.toThrow(/in use by another process: owner, process \d+/);
+
+  const shared = await start('share');
+  expect(shared.url).toBe(owner.url);
+  await shared.stop();
+  expect(await query(owner.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+});
+
+it('adopts the server of a process that was killed', async () => {
+  const owner = await owningProcess();
+  await query(owner.url, 'create table kept as select 7 as seven');
+  const pid = await postmaster();
+  await owner.kill();
+
+  const heir = await start('own');
+  expect(await postmaster()).toBe(pid);
+  expect(await query(heir.url, 'select seven from kept')).toEqual([{ seven: 7 }]);
+  await heir.stop();
+  await expect(query(heir.url, 'select 1')).rejects.toThrow('ECONNREFUSED');
+});
+
+it('never adopts a server that would lose data: fsync is as asked', async () => {
+  const careless = await owningProcess();
+  await careless.kill();
+  const careful = await start('own', true);
+  expect(await query(careful.url, 'show fsync')).toEqual([{ fsync: 'on' }]);
+});
+
+it('starts the server again on the same port when it dies', async () => {
+  const { url } = await start('own');
+  const pid = await postmaster();
+  process.kill(pid, 'SIGKILL');
+  let answer: unknown;
+  while (answer === undefined) {
+    answer = await query(url, 'select 1 as one').catch(() => sleep(20));
+  }
+  expect(answer).toEqual([{ one: 1 }]);
+  expect(await postmaster()).not.toBe(pid);
+});
+
+it('a shared start without an owner owns the server', async () => {
+  const postgres = await start('share');
+  await postgres.stop();
+  await expect(query(postgres.url, 'select 1')).rejects.toThrow('ECONNREFUSED');
+});

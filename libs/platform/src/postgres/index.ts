@@ -1,0 +1,5 @@
+export * from './binary-array.js';
+export * from './embedded.js';
+export * from './failure.js';
+export * from './migrate.js';
+export * from './pool.js';

@@ -1,0 +1,62 @@
+import pg from 'pg';
+
+export interface PoolOptions {
+  /** Shown in pg_stat_activity. */
+  readonly application_name: string;
+  readonly max_connections: number;
+  /** Told of connections that break while idle; the pool replaces them. */
+  readonly on_error?: (error: Error) => void;
+  readonly connect_timeout_ms?: number;
+  /** The client's own deadline of a statement, so that a dead network cannot hold a caller. */
+  readonly query_timeout_ms?: number;
+}
+
+const INT8 = 20;
+const NUMERIC = 1700;
+const DATE = 1082;
+const TIMESTAMPTZ = 1184;
+
+const parsers = new Map<number, (text: string) => unknown>([
+  [INT8, BigInt],
+  // Amounts are whole; a sum of int8 is numeric. A fraction is a mistake and throws.
+  [NUMERIC, BigInt],
+  [DATE, (text) => text],
+  [TIMESTAMPTZ, isoOf],
+]);
+
+const types = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    (format === 'binary' ? undefined : parsers.get(oid)) ?? pg.types.getTypeParser(oid, format),
+};
+
+/** `2026-01-31 23:59:59.9991+00` as `2026-01-31T23:59:59.999Z`: milliseconds, finer ones cut. */
+function isoOf(text: string): string {
+  const found = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?\+00$/.exec(text);
+  if (found === null) throw new Error(`not a UTC time of Postgres: ${text}`);
+  return `${found[1]}T${found[2]}.${(found[3] ?? '').slice(0, 3).padEnd(3, '0')}Z`;
+}
+
+/** How every connection is made: int8 and numeric are bigint, timestamptz is ISO text, date is text. */
+export function clientConfig(url: string, options: Omit<PoolOptions, 'max_connections'>) {
+  return {
+    connectionString: url,
+    application_name: options.application_name,
+    connectionTimeoutMillis: options.connect_timeout_ms ?? 10_000,
+    query_timeout: options.query_timeout_ms ?? 60_000,
+    keepAlive: true,
+    options: '-c TimeZone=UTC -c DateStyle=ISO -c jit=off',
+    types,
+  } satisfies pg.ClientConfig;
+}
+
+/** A pool that survives broken connections: they fail the statement in flight and are replaced. */
+export function createPool(url: string, options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    ...clientConfig(url, options),
+    max: options.max_connections,
+    idleTimeoutMillis: 30_000,
+  });
+  // Without a listener an idle connection that breaks would end the process.
+  pool.on('error', (error) => options.on_error?.(error));
+  return pool;
+}

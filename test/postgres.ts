@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import pg from 'pg';
+import { createPool } from '#libs/platform';
+
+export interface TestDatabase {
+  readonly url: string;
+  /** As the programs make it: int8 is bigint, timestamptz is ISO text. */
+  readonly pool: pg.Pool;
+  /** Ends the pool and drops the database, whoever is connected. */
+  drop(): Promise<void>;
+}
+
+/** An empty database on POSTGRES_URL, or on the test run's own server. */
+export async function freshDatabase(): Promise<TestDatabase> {
+  const server_url = await serverUrl();
+  const name = `usage_ledger_test_${randomBytes(8).toString('hex')}`;
+  await administer(server_url, `create database ${name} template template0 strategy file_copy`);
+  const url = new URL(server_url);
+  url.pathname = `/${name}`;
+  const pool = createPool(url.href, { application_name: 'test', max_connections: 10 });
+  const drop = async () => {
+    await pool.end();
+    await administer(server_url, `drop database ${name} with (force)`);
+  };
+  return { url: url.href, pool, drop };
+}
+
+async function administer(server_url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server_url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+async function serverUrl(): Promise<string> {
+  const given = process.env['POSTGRES_URL'];
+  if (given !== undefined) return given;
+  const port = process.env['TEST_POSTGRES_KEEPER'];
+  if (port === undefined) throw new Error('Jest ran without its globalSetup, test/postgres-setup');
+  let answer = '';
+  for await (const chunk of connect(Number(port), '127.0.0.1').setEncoding('utf8')) answer += chunk;
+  const { url, error } = JSON.parse(answer) as { url?: string; error?: string };
+  if (url === undefined) throw new Error(error);
+  return url;
+}

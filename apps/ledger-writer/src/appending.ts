@@ -1,0 +1,55 @@
+import { InvariantBroken } from '#libs/contracts';
+import type { AppendResult, EventAppender, StreamAppend } from '#libs/event-store';
+import type { BatchControl } from '#libs/message-bus';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export type DefiniteResult = Extract<AppendResult, { kind: 'appended' | 'conflict' }>;
+
+const FIRST_PAUSE_MS = 25;
+const LAST_PAUSE_MS = 2_000;
+
+/**
+ * Appends until every answer is definite. An unknown outcome is resolved by repeating the identical
+ * call alone: reading would prove nothing, since it may be written later. Throws InvariantBroken when
+ * a stream has lost its tail, and an Error when the store refuses: both stop the partition undecided.
+ */
+export async function appendUntilDefinite(
+  appender: EventAppender,
+  appends: readonly StreamAppend[],
+  control: BatchControl,
+): Promise<DefiniteResult[]> {
+  const definite: DefiniteResult[] = [];
+  let open = appends.map((append, index) => ({ append, index }));
+  for (let pause_ms = FIRST_PAUSE_MS; ; pause_ms = Math.min(pause_ms * 2, LAST_PAUSE_MS)) {
+    const results = await appender.appendMany(open.map(({ append }) => append));
+    const unknown: typeof open = [];
+    for (const [i, result] of results.entries()) {
+      const { append, index } = open[i]!;
+      if (result.kind === 'unknown') unknown.push(open[i]!);
+      else definite[index] = definiteResult(append, result);
+    }
+    if (unknown.length === 0) return definite;
+    open = unknown;
+    await delay(pause_ms * (0.5 + Math.random() / 2), undefined, { signal: control.signal });
+    await control.heartbeat();
+  }
+}
+
+function definiteResult(
+  append: StreamAppend,
+  result: Exclude<AppendResult, { kind: 'unknown' }>,
+): DefiniteResult {
+  if (result.kind === 'refused') throw new Error(`${append.stream}: append refused, ${result.why}`);
+  const { expected_revision } = append;
+  if (result.kind === 'conflict' && result.actual_revision < expected_revision) {
+    throw lostTail(append.stream, result.actual_revision, expected_revision);
+  }
+  return result;
+}
+
+/** A store that lost its tail is never silently accepted (restore: rebuild first, then writers). */
+export const lostTail = (stream: string, actual: number, read: number): InvariantBroken =>
+  new InvariantBroken(
+    `${stream} is at revision ${actual} but was read at ${read}: the store has lost its tail; ` +
+      'rebuild the read models, then start the writers',
+  );

@@ -1,0 +1,106 @@
+import {
+  accountKey,
+  ContractViolation,
+  decodeRequest,
+  epochMsOf,
+  fingerprintOf,
+  MAX_OCCURRED_AT_AHEAD_MS,
+  REPLY_TO_HEADER,
+  SYSTEM_PREFIX,
+  TOPICS,
+  type AccountKey,
+  type AccountRequest,
+  type DeadLetterReason,
+  type LedgerRequest,
+  type MessageCoordinate,
+  type PriceBookPublishRequested,
+} from '#libs/contracts';
+import type { ReceivedMessage } from '#libs/message-bus';
+
+/** Larger messages are not parsed: sixteen lines and a full metadata need a tenth of it. */
+export const MAX_REQUEST_BYTES = 256 * 1024;
+
+/** A message that was read as a request. */
+export interface Intake<R extends LedgerRequest = LedgerRequest> {
+  readonly message: ReceivedMessage;
+  readonly request: R;
+  readonly fingerprint: string;
+  readonly key: AccountKey;
+  readonly source: MessageCoordinate;
+  readonly reply_to: string | undefined;
+}
+
+/** A message that will never be decided, and why. */
+export interface Refusal {
+  readonly message: ReceivedMessage;
+  readonly reason: DeadLetterReason;
+  readonly detail: string;
+}
+
+export interface SortedMessages {
+  readonly accounts: readonly Intake<AccountRequest>[];
+  readonly price_books: readonly Intake<PriceBookPublishRequested>[];
+  readonly refused: readonly Refusal[];
+}
+
+/** Reads every message of a batch; what cannot be read is refused and holds nothing up. */
+export function sortMessages(messages: readonly ReceivedMessage[]): SortedMessages {
+  const accounts: Intake<AccountRequest>[] = [];
+  const price_books: Intake<PriceBookPublishRequested>[] = [];
+  const refused: Refusal[] = [];
+  for (const message of messages) {
+    try {
+      const intake = readMessage(message);
+      if (isForPriceBook(intake)) price_books.push(intake);
+      else accounts.push(intake as Intake<AccountRequest>);
+    } catch (error) {
+      if (!(error instanceof ContractViolation)) throw error;
+      refused.push({ message, reason: error.reason, detail: error.message });
+    }
+  }
+  return { accounts, price_books, refused };
+}
+
+const isForPriceBook = (intake: Intake): intake is Intake<PriceBookPublishRequested> =>
+  intake.request.type === 'PriceBookPublishRequested';
+
+/** Throws ContractViolation for a message that is not a request that may stand where it stands. */
+export function readMessage(message: ReceivedMessage): Intake {
+  const { value } = message;
+  if (value === null) throw new ContractViolation('undecodable', 'the message has no value');
+  if (typeof value !== 'string') throw new ContractViolation('undecodable', 'not UTF-8');
+  if (value.length > MAX_REQUEST_BYTES) {
+    throw new ContractViolation('too_large', `${value.length} bytes, at most ${MAX_REQUEST_BYTES}`);
+  }
+  const request = decodeRequest(value);
+  const key = accountKey(request.tenant_id, request.account_id);
+  checkPlace(message, request, key);
+  return {
+    message,
+    request,
+    key,
+    fingerprint: fingerprintOf(request),
+    source: { topic: message.topic, partition: message.partition, offset: message.offset },
+    reply_to: message.headers[REPLY_TO_HEADER],
+  };
+}
+
+function checkPlace(message: ReceivedMessage, request: LedgerRequest, key: AccountKey): void {
+  if (message.key !== key) {
+    throw new ContractViolation('wrong_key', `key ${message.key ?? 'null'}, should be ${key}`);
+  }
+  // Whoever may publish usage may not mint credits.
+  if (message.topic !== TOPICS.requests && request.type !== 'UsageRequested') {
+    throw new ContractViolation('wrong_topic', `${request.type} belongs on ${TOPICS.requests}`);
+  }
+  if (request.type === 'SweepRequested' && !request.request_id.startsWith(SYSTEM_PREFIX)) {
+    throw new ContractViolation('invalid_request', `a sweep's id begins with ${SYSTEM_PREFIX}`);
+  }
+  const ahead_ms = epochMsOf(request.occurred_at) - epochMsOf(message.timestamp);
+  if (ahead_ms > MAX_OCCURRED_AT_AHEAD_MS) {
+    throw new ContractViolation(
+      'occurred_in_future',
+      `occurred_at ${request.occurred_at} is more than 5 minutes after ${message.timestamp}`,
+    );
+  }
+}

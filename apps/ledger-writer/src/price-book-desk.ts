@@ -1,0 +1,39 @@
+import {
+  encodeEvent,
+  epochMsOf,
+  instantOf,
+  linkEvent,
+  priceBookStream,
+  type PriceBookPublishRequested,
+} from '#libs/contracts';
+import type { EventAppender } from '#libs/event-store';
+import { decidePriceBook, MIN_NOTICE_MS } from '#libs/ledger';
+import type { BatchControl } from '#libs/message-bus';
+import { appendUntilDefinite } from './appending.js';
+import type { Intake } from './intake.js';
+import type { PriceBookShelf } from './price-book-shelf.js';
+import type { Answer } from './round.js';
+
+/** Decides one publication of a price book; reads the stream and tries again on a conflict. */
+export async function decidePublication(
+  intake: Intake<PriceBookPublishRequested>,
+  ports: { readonly shelf: PriceBookShelf; readonly store: EventAppender },
+  control: BatchControl,
+): Promise<Answer> {
+  const { request, fingerprint, source, message } = intake;
+  for (;;) {
+    await control.heartbeat();
+    const { books, head } = await ports.shelf.read(request.tenant_id);
+    const now = books.now !== null && books.now > message.timestamp ? books.now : message.timestamp;
+    const earliest = instantOf(epochMsOf(now) + MIN_NOTICE_MS);
+    const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });
+    if (verdict.kind === 'answered') return { intake, decision: verdict.decision };
+    const events = verdict.events.map(
+      (event) => linkEvent(head, event.type, encodeEvent(event)).event,
+    );
+    const stream = priceBookStream(request.tenant_id);
+    const append = { stream, expected_revision: head.revision, events };
+    await appendUntilDefinite(ports.store, [append], control);
+    // Appended or overtaken: the next read of the stream answers, with the event's own revision.
+  }
+}

@@ -1,0 +1,116 @@
+import {
+  encodeEvent,
+  decodePriceBookEvent,
+  EVENT_SCHEMA,
+  followLink,
+  GENESIS,
+  linkEvent,
+  PRICE_BOOK_ACCOUNT,
+  priceBookStream,
+  type Instant,
+  type PriceBook,
+  type PriceBookPublished,
+  type RequestId,
+  type StreamHead,
+  type TenantId,
+} from '#libs/contracts';
+import type { EventAppender, EventReader } from '#libs/event-store';
+import { evolvePriceBooks, inForceAt, initialPriceBooks, type PriceBooks } from '#libs/ledger';
+
+/** A stream is read again when its last read is this old ... */
+const REFRESH_AFTER_MS = 10_000;
+/** ... and nothing is decided on one that is older than this: two writers never price differently. */
+const STALE_AFTER_MS = 30_000;
+
+export interface Shelved {
+  books: PriceBooks;
+  head: StreamHead;
+  read_at_ms: number;
+}
+
+/** The price books of every tenant in use, read from their streams. */
+export class PriceBookShelf {
+  readonly #tenants = new Map<string, Shelved>();
+  readonly #reading = new Map<string, Promise<Shelved>>();
+
+  constructor(
+    private readonly store: EventAppender & EventReader,
+    private readonly shipped: PriceBook,
+    /** Monotonic milliseconds. */
+    private readonly elapsed: () => number = () => performance.now(),
+  ) {}
+
+  /** Throws when a tenant's books cannot be read and the last read is too old to price with. */
+  async refresh(tenants: Iterable<string>): Promise<void> {
+    for (const tenant_id of tenants) {
+      const shelved = this.#tenants.get(tenant_id);
+      const age_ms = shelved ? this.elapsed() - shelved.read_at_ms : Infinity;
+      if (age_ms <= REFRESH_AFTER_MS) continue;
+      try {
+        await this.read(tenant_id);
+      } catch (error) {
+        if (age_ms > STALE_AFTER_MS) throw error;
+      }
+    }
+  }
+
+  /** The version in force for a tenant whose books were refreshed. */
+  at(tenant_id: string, now: Instant): PriceBook {
+    return inForceAt(this.#tenants.get(tenant_id)!.books, now);
+  }
+
+  /** Reads what was appended since; a tenant without a book gets the shipped one first. */
+  async read(tenant_id: string): Promise<Shelved> {
+    const reading = this.#reading.get(tenant_id) ?? this.#read(tenant_id);
+    this.#reading.set(tenant_id, reading);
+    return reading.finally(() => this.#reading.delete(tenant_id));
+  }
+
+  async #read(tenant_id: string): Promise<Shelved> {
+    const shelved = this.#tenants.get(tenant_id) ?? {
+      books: initialPriceBooks(),
+      head: GENESIS,
+      read_at_ms: -Infinity,
+    };
+    const read_at_ms = this.elapsed();
+    await this.#follow(tenant_id, shelved);
+    if (shelved.head.revision < 0) {
+      await this.#publishShipped(tenant_id);
+      await this.#follow(tenant_id, shelved);
+    }
+    shelved.read_at_ms = read_at_ms;
+    this.#tenants.set(tenant_id, shelved);
+    return shelved;
+  }
+
+  async #follow(tenant_id: string, shelved: Shelved): Promise<void> {
+    const stream = priceBookStream(tenant_id);
+    for await (const page of this.store.readStream(stream, { from: shelved.head.revision + 1 })) {
+      for (const recorded of page) {
+        shelved.head = followLink(shelved.head, recorded);
+        evolvePriceBooks(shelved.books, decodePriceBookEvent(recorded.data), recorded.revision);
+      }
+    }
+  }
+
+  /** Two writers that do this at once append the same bytes, hence the same ids: both are right. */
+  async #publishShipped(tenant_id: string): Promise<void> {
+    const event = shippedEvent(tenant_id as TenantId, this.shipped);
+    const linked = linkEvent(GENESIS, event.type, encodeEvent(event));
+    const stream = priceBookStream(tenant_id);
+    await this.store.appendMany([{ stream, expected_revision: -1, events: [linked.event] }]);
+  }
+}
+
+const shippedEvent = (tenant_id: TenantId, book: PriceBook): PriceBookPublished => ({
+  type: 'PriceBookPublished',
+  schema: EVENT_SCHEMA,
+  tenant_id,
+  account_id: PRICE_BOOK_ACCOUNT as PriceBookPublished['account_id'],
+  request_id: 'sys:shipped-price-book' as RequestId,
+  fingerprint: '',
+  occurred_at: book.effective_from,
+  recorded_at: book.effective_from,
+  source: { topic: 'shipped', partition: 0, offset: 0 },
+  ...book,
+});

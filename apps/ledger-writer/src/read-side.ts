@@ -1,0 +1,22 @@
+import type { AccountKey, Decision, MessageCoordinate } from '#libs/contracts';
+import type { Answers, Questions } from '#libs/read-models';
+import type { Intake } from './intake.js';
+
+/** What the writer needs of the read models: index and snapshots, and where to park an account. */
+export interface ReadSide {
+  /** One consistent view: all answers are of the same moment. */
+  lookUp(questions: Questions): Promise<Answers>;
+  /** Durable when it resolves; parking twice is harmless. */
+  park(account: AccountToPark): Promise<void>;
+}
+
+export interface AccountToPark {
+  readonly key: AccountKey;
+  readonly tenant_id: string;
+  readonly account_id: string;
+  readonly reason: string;
+  readonly source: MessageCoordinate;
+}
+
+/** The original decisions that the read side has for the requests of a batch. */
+export type Index = Map<Intake, Decision>;

@@ -1,0 +1,124 @@
+import {
+  accountStream,
+  encodeEvent,
+  InvariantBroken,
+  linkEvent,
+  type AccountEvent,
+  type AccountRequest,
+  type Decision,
+  type Instant,
+  type LinkedEvent,
+  type PriceBook,
+} from '#libs/contracts';
+import type { StreamAppend } from '#libs/event-store';
+import { decide, evolve } from '#libs/ledger';
+import type { Desk } from './desks.js';
+import type { Intake } from './intake.js';
+import { keepAnswer, type KnownAccount } from './known-account.js';
+import type { Index } from './read-side.js';
+
+export interface Answer {
+  readonly intake: Intake;
+  readonly decision: Decision;
+}
+
+/** What a round decided on one account: at most one append, and the answers that hold once it stands. */
+export interface Round {
+  readonly desk: Desk;
+  readonly append: StreamAppend;
+  readonly answers: readonly Answer[];
+  /** How many of the account's requests are answered by it. */
+  readonly taken: number;
+  /** The request on which the account contradicted itself; nothing after it was decided. */
+  readonly broken: InvariantBroken | undefined;
+}
+
+export interface RoundContext {
+  readonly index: Index;
+  readonly limits: { readonly max_events: number; readonly max_bytes: number };
+  readonly price_book_at: (tenant_id: string, now: Instant) => PriceBook;
+}
+
+/**
+ * Decides the account's requests in their order until all are done or the append is full. A request's
+ * own events stay in one append; only what merely fell due, more than one append holds, may go ahead.
+ */
+export function decideRound(desk: Desk, context: RoundContext): Round {
+  const { known } = desk;
+  const expected_revision = known.head.revision;
+  const events: LinkedEvent[] = [];
+  const answers: Answer[] = [];
+  let bytes = 0;
+  let taken = 0;
+  let broken: InvariantBroken | undefined;
+  for (const intake of desk.waiting) {
+    try {
+      const decided = decideOne(known, intake, context);
+      if (decided.kind === 'answered') {
+        answers.push({ intake, decision: decided.decision });
+        taken += 1;
+        continue;
+      }
+      const room = context.limits.max_events - events.length;
+      const encoded = encodeAll(decided.events);
+      const fits =
+        encoded.events.length <= room && bytes + encoded.bytes <= context.limits.max_bytes;
+      if (!fits && events.length > 0) break;
+      const part = fits ? encoded.events : encoded.events.slice(0, room);
+      let decision: Decision | undefined;
+      for (const { event, data } of part) {
+        const linked = linkEvent(known.head, event.type, data);
+        evolve(known.account, event);
+        known.head = linked.head;
+        decision = keepAnswer(known, event);
+        events.push(linked.event);
+      }
+      bytes += encoded.bytes;
+      if (!fits) break;
+      answers.push({ intake, decision: decision ?? sweptDecision(known, intake) });
+      taken += 1;
+    } catch (error) {
+      if (!(error instanceof InvariantBroken)) throw error;
+      broken = error;
+      break;
+    }
+  }
+  const append = { stream: accountStream(known.key), expected_revision, events };
+  return { desk, append, answers, taken, broken };
+}
+
+function decideOne(known: KnownAccount, intake: Intake<AccountRequest>, context: RoundContext) {
+  const { request, fingerprint, source, message } = intake;
+  const last = known.account.now;
+  const now = last !== null && last > message.timestamp ? last : message.timestamp;
+  const prior = known.answers.get(request.request_id) ?? context.index.get(intake);
+  const price_book = context.price_book_at(request.tenant_id, now);
+  return decide(request, known.account, { prior }, { now, fingerprint, source, price_book });
+}
+
+function encodeAll(decided: readonly AccountEvent[]) {
+  let bytes = 0;
+  const events = decided.map((event) => {
+    const data = encodeEvent(event);
+    bytes += Buffer.byteLength(data);
+    return { event, data };
+  });
+  return { events, bytes };
+}
+
+/** A sweep leaves no event of its own: what fell due is the answer. */
+const sweptDecision = (
+  known: KnownAccount,
+  { request, fingerprint }: Intake<AccountRequest>,
+): Decision => ({
+  tenant_id: request.tenant_id,
+  account_id: request.account_id,
+  request_id: request.request_id,
+  fingerprint,
+  outcome: 'expired',
+  credits: 0n,
+  balance_after: { available: known.account.available, reserved: known.account.reserved },
+  revision: known.head.revision,
+  recorded_at: known.account.now!,
+  replayed: false,
+});

@@ -26,7 +26,7 @@ const nest = [
   'rxjs',
 ];
 const app = [...nest, ...io, 'zod', 'p-retry', 'lru-cache', '#libs/contracts', '#libs/platform'];
-const http = ['@nestjs/platform-fastify', '@nestjs/swagger', 'fastify', '@fastify/static'];
+const http = ['#libs/http', '@nestjs/swagger', 'fastify'];
 const core = ['#libs/ledger', '#libs/message-bus', '#libs/event-store', '#libs/read-models'];
 const base = ['#libs/contracts', '#libs/platform', ...io];
 
@@ -38,6 +38,16 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'libs/contracts': ['zod', 'node:crypto'],
   'libs/ledger': ['#libs/contracts'],
   'libs/platform': ['@nestjs/common', 'zod', 'pino', 'pino-pretty', 'prom-client', 'pg', ...io],
+  'libs/http': [
+    '#libs/platform',
+    '@nestjs/common',
+    '@nestjs/core',
+    '@nestjs/platform-fastify',
+    '@nestjs/swagger',
+    'fastify',
+    'zod',
+    ...io,
+  ],
   'libs/message-bus': [...base, 'kafkajs', '@nestjs/microservices', 'pg'],
   'libs/event-store': [...base, '@eventstore/db-client', 'pg'],
   'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],

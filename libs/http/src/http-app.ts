@@ -1,0 +1,132 @@
+import {
+  Module,
+  StandardSchemaValidationPipe,
+  type DynamicModule,
+  type ForwardReference,
+  type Type,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { nestLogger, type ApiKey, type Health, type Logger, type Metrics } from '#libs/platform';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ApiKeyGuard } from './api-key-guard.js';
+import { fieldErrors } from './field-errors.js';
+import { HEALTH, HealthController, METRICS } from './health-controller.js';
+import { serveApiDocs, type ApiDescription } from './open-api.js';
+import { invalidRequest, PROBLEM_JSON, problemDetails } from './problem.js';
+import { ProblemFilter } from './problem-filter.js';
+
+export interface HttpAppOptions {
+  readonly modules: readonly (Type | DynamicModule | Promise<DynamicModule> | ForwardReference)[];
+  readonly api: ApiDescription;
+  readonly keys: readonly ApiKey[];
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** Largest body, in bytes: 1,000 requests of the largest kind that a product sends. */
+export const BODY_LIMIT = 4 * 1024 * 1024;
+/** An id has at most 128 characters, each of which may be percent-encoded. */
+const MAX_PARAM_LENGTH = 3 * 128;
+/** A caller must have sent its whole request within this time. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle time of usual load balancers, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+/** Read as JSON besides application/json. */
+const JSON_TYPES = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
+
+@Module({})
+class HttpRoot {}
+
+/**
+ * A Nest application on Fastify, initialised but not listening: these modules, /healthz, /readyz,
+ * /metrics, /docs and /openapi.json; keys checked, input validated, every error problem details.
+ */
+export async function createHttpApp(options: HttpAppOptions): Promise<NestFastifyApplication> {
+  const { modules, api, keys, health, metrics, logger } = options;
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // Requests that arrive on open connections while closing are served, not answered in another form.
+    return503OnClosing: false,
+    frameworkErrors: refuseUrl,
+    forceCloseConnections: 'idle',
+  });
+  const root: DynamicModule = {
+    module: HttpRoot,
+    imports: [...modules],
+    controllers: [HealthController],
+    providers: [
+      { provide: HEALTH, useValue: health },
+      { provide: METRICS, useValue: metrics },
+    ],
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(root, adapter, {
+    logger: nestLogger(logger),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  const fastify = adapter.getInstance<FastifyInstance>();
+  takeJsonOnly(fastify);
+  writeJson(fastify);
+  measure(fastify, metrics);
+  app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalGuards(new ApiKeyGuard(keys));
+  app.useGlobalPipes(
+    new StandardSchemaValidationPipe({
+      exceptionFactory: (issues) => invalidRequest(fieldErrors(issues as z.core.$ZodIssue[])),
+    }),
+  );
+  serveApiDocs(app, api);
+  await app.init();
+  return app;
+}
+
+/** A URL that the router cannot read reaches no filter and no hook. */
+function refuseUrl(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  const status = error.statusCode ?? 400;
+  const details = problemDetails(
+    status,
+    status === 414 ? 'uri_too_long' : 'bad_url',
+    error.message,
+  );
+  void reply
+    .status(status)
+    .type(PROBLEM_JSON)
+    .send(Buffer.from(JSON.stringify(details)));
+}
+
+function takeJsonOnly(fastify: FastifyInstance): void {
+  fastify.removeContentTypeParser('text/plain');
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, parse);
+}
+
+const bigintAsText = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? value.toString() : value;
+
+/** A bigint is written as a decimal string; problem details have exactly their content type. */
+function writeJson(fastify: FastifyInstance): void {
+  fastify.setReplySerializer((payload) => JSON.stringify(payload, bigintAsText));
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
+    // Fastify adds a charset to what it sends as JSON; RFC 9457 defines none.
+    if (String(reply.getHeader('content-type')).startsWith(PROBLEM_JSON)) {
+      reply.header('content-type', PROBLEM_JSON);
+    }
+    done(null, payload);
+  });
+}
+
+function measure(fastify: FastifyInstance, metrics: Metrics): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const { method, routeOptions } = request;
+    // The pattern of the route, never the URL: one series per account would be too many.
+    const labels = { method, route: routeOptions.url ?? 'none', status: reply.statusCode };
+    metrics.http_request_duration_seconds.observe(labels, reply.elapsedTime / 1_000);
+    done();
+  });
+}

@@ -1,0 +1,6 @@
+export * from './answer.js';
+export * from './api-key-guard.js';
+export * from './field-errors.js';
+export * from './http-app.js';
+export * from './open-api.js';
+export * from './problem.js';

@@ -1,0 +1,63 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { z } from 'zod';
+
+export interface ApiDescription {
+  readonly title: string;
+  readonly description: string;
+  readonly version: string;
+}
+
+/** The name of the security scheme, for `@ApiBearerAuth`. */
+export const API_KEY = 'api_key';
+
+const BEARER = {
+  type: 'http' as const,
+  scheme: 'bearer',
+  description: 'An API key. It decides the tenant and what may be done.',
+};
+
+/** OpenAPI 3.1 of everything that the application serves, made from its zod schemas. */
+export function describeApi(app: INestApplication, api: ApiDescription): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle(api.title)
+    .setDescription(api.description)
+    .setVersion(api.version)
+    .addBearerAuth(BEARER, API_KEY)
+    .build();
+  return SwaggerModule.createDocument(app, config, {
+    standardSchemaConverter: (schema) =>
+      schema instanceof z.ZodType ? wireSchema(schema) : undefined,
+    operationIdFactory: (_controller, method) => method,
+  });
+}
+
+/** GET /openapi.json, and GET /docs: a page that needs nothing from the internet. */
+export function serveApiDocs(app: INestApplication, api: ApiDescription): void {
+  SwaggerModule.setup('docs', app, () => describeApi(app, api), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: api.title,
+    swaggerOptions: { validatorUrl: null, persistAuthorization: true },
+  });
+}
+
+/**
+ * JSON Schema of what stands on the wire: the input side, for answers too, since a codec's input is
+ * its encoded form. A schema with an id in its metadata becomes a component of that name.
+ */
+function wireSchema(schema: z.ZodType) {
+  const {
+    $schema: _,
+    $defs: components = {},
+    ...converted
+  } = z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => {
+      delete jsonSchema.id;
+    },
+  });
+  return { schema: converted, components };
+}

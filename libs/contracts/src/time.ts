@@ -6,17 +6,21 @@ import { z } from 'zod';
  */
 export const Instant = z
   .string()
-  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/)
+  .regex(/^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/)
   .brand<'Instant'>();
 export type Instant = z.infer<typeof Instant>;
 
-/** Any RFC 3339 time of a caller, normalised to an Instant (finer fractions are cut). */
+const TIME = 'must be an RFC 3339 date and time such as 2026-01-31T12:00:00Z';
+const INSTANT_LENGTH = 24;
+
+/**
+ * Any RFC 3339 time of a caller, normalised to an Instant (finer fractions are cut). Refused when its
+ * offset leads out of the years 0000 to 9999 in UTC: such an instant would not sort as text.
+ */
 export const InstantInput = z.iso
-  .datetime({
-    offset: true,
-    error: 'must be an RFC 3339 date and time such as 2026-01-31T12:00:00Z',
-  })
-  .transform((text) => instantOf(Date.parse(text)));
+  .datetime({ offset: true, error: TIME })
+  .transform((text) => instantOf(Date.parse(text)))
+  .refine((instant) => instant.length === INSTANT_LENGTH, TIME);
 
 /** A UTC month, `2026-01`. */
 export const Period = z

@@ -9,7 +9,8 @@ export function compareBurnOrder(a: Readonly<Grant>, b: Readonly<Grant>): number
   if (a.priority !== b.priority) return a.priority - b.priority;
   if (a.expires_at !== b.expires_at) return compareExpiry(a.expires_at, b.expires_at);
   if (a.granted_at !== b.granted_at) return a.granted_at < b.granted_at ? -1 : 1;
-  return a.grant_id < b.grant_id ? -1 : 1;
+  if (a.grant_id !== b.grant_id) return a.grant_id < b.grant_id ? -1 : 1;
+  return 0;
 }
 
 function compareExpiry(a: string | null, b: string | null): number {

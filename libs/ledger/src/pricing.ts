@@ -19,7 +19,7 @@ export function quote(items: readonly UsageItem[], price_book: PriceBook): Quote
   const lines: PricedLine[] = [];
   let credits = 0n;
   for (const { operation, quantity } of items) {
-    const price = price_book.prices[operation];
+    const price = priceOf(price_book, operation);
     if (!price) return { kind: 'unknown_operation', operation };
     const line = priceLine(operation, quantity, price);
     lines.push(line);
@@ -28,6 +28,10 @@ export function quote(items: readonly UsageItem[], price_book: PriceBook): Quote
   if (credits > MAX_CREDITS) return { kind: 'price_too_large', lines: [] };
   return { kind: 'priced', lines, credits };
 }
+
+/** An operation may be called `constructor`: what every object inherits is no price. */
+const priceOf = ({ prices }: PriceBook, operation: OperationId): Price | undefined =>
+  Object.hasOwn(prices, operation) ? prices[operation] : undefined;
 
 /** round(quantity × credits / per) + fixed. */
 export const priceLine = (operation: OperationId, quantity: number, price: Price): PricedLine => ({

@@ -15,6 +15,9 @@ import { Instant, Period } from './time.js';
 
 export const EVENT_SCHEMA = 1;
 
+// The fields of every event are listed in the order in which the ledger builds it: what is decoded and
+// encoded again has the same bytes.
+
 /** Where the request stood on the bus: the message that an auditor finds again. */
 export const MessageCoordinate = z.strictObject({
   topic: z.string(),
@@ -43,10 +46,9 @@ export const PricedLine = z.strictObject({
 });
 export type PricedLine = z.infer<typeof PricedLine>;
 
-const common = {
-  schema: z.literal(EVENT_SCHEMA),
-  tenant_id: TenantId,
-  account_id: AccountId,
+const whose = { schema: z.literal(EVENT_SCHEMA), tenant_id: TenantId, account_id: AccountId };
+
+const recorded = {
   occurred_at: Instant,
   /** The `now` of the decision: never a wall clock. */
   recorded_at: Instant,
@@ -55,16 +57,17 @@ const common = {
 
 /** Carried by the one event that is a request's decision. */
 const decision = {
-  ...common,
+  ...whose,
   request_id: RequestId,
   fingerprint: z.string(),
   user_id: SubjectId.optional(),
   api_key_id: SubjectId.optional(),
   metadata: Metadata.optional(),
+  ...recorded,
 };
 
 /** Carried by an event that fell due and was recorded on the occasion of a request. */
-const due = { ...common, caused_by: RequestId };
+const due = { ...whose, caused_by: RequestId, grant_id: GrantId, ...recorded };
 
 const moved = { credits: Credits, allocations: z.array(Allocation), balance_after: Balance };
 
@@ -137,7 +140,6 @@ export type GrantRejected = z.infer<typeof GrantRejected>;
 export const GrantActivated = z.strictObject({
   type: z.literal('GrantActivated'),
   ...due,
-  grant_id: GrantId,
   ...moved,
 });
 export type GrantActivated = z.infer<typeof GrantActivated>;
@@ -145,7 +147,6 @@ export type GrantActivated = z.infer<typeof GrantActivated>;
 export const CreditsExpired = z.strictObject({
   type: z.literal('CreditsExpired'),
   ...due,
-  grant_id: GrantId,
   ...moved,
 });
 export type CreditsExpired = z.infer<typeof CreditsExpired>;

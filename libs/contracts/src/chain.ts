@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import { z } from 'zod';
+import { decodeRecorded } from './json.js';
 import { InvariantBroken } from './errors.js';
 
 /** Where a stream stands: its last revision (-1 before the first event) and the chain there. */
@@ -74,5 +76,10 @@ export function followLink(
   return { revision: recorded.revision, chain };
 }
 
-/** The chain in an event's metadata, whatever white space a store put around it. */
-export const chainOf = (meta: string): string => (JSON.parse(meta) as { chain: string }).chain;
+const Meta = z.object({ chain: z.string() });
+
+/**
+ * The chain in an event's metadata, whatever white space or keys a store put around it.
+ * Throws InvariantBroken when there is none.
+ */
+export const chainOf = (meta: string): string => decodeRecorded(Meta, meta).chain;

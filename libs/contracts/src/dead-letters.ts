@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { encodeJson } from './encoding.js';
-import { DEAD_LETTER_REASONS, type DeadLetterReason } from './errors.js';
+import { decodeRecorded, encodeJson } from './json.js';
+import { DEAD_LETTER_REASONS, storableText, type DeadLetterReason } from './errors.js';
 import { MessageCoordinate } from './events.js';
 import { Instant } from './time.js';
 
@@ -18,7 +18,7 @@ export const DeadLetter = z.strictObject({
   encoding: z.enum(['utf8', 'base64']),
   headers: z.record(z.string(), z.string()),
   reason: z.enum(DEAD_LETTER_REASONS),
-  /** What is wrong, for a person. */
+  /** What is wrong, for a person; at most 2,000 characters. */
   detail: z.string(),
   /** The broker's time of the original message. */
   timestamp: Instant,
@@ -44,7 +44,7 @@ export const deadLetterOf = (
   ...encodeBytes(message.value),
   headers: { ...message.headers },
   reason,
-  detail,
+  detail: storableText(detail),
   timestamp: message.timestamp,
 });
 
@@ -59,5 +59,5 @@ export const originalBytes = (letter: Pick<DeadLetter, 'value' | 'encoding'>): B
 
 export const encodeDeadLetter = (letter: DeadLetter): string => encodeJson(letter);
 
-/** Throws for what `encodeDeadLetter` cannot have written. */
-export const decodeDeadLetter = (text: string): DeadLetter => DeadLetter.parse(JSON.parse(text));
+/** Throws InvariantBroken for what `encodeDeadLetter` cannot have written. */
+export const decodeDeadLetter = (text: string): DeadLetter => decodeRecorded(DeadLetter, text);

@@ -1,17 +1,9 @@
 import { z } from 'zod';
 import { Decision } from './decisions.js';
-import { ContractViolation, InvariantBroken } from './errors.js';
+import { ContractViolation } from './errors.js';
 import { AccountEvent, PriceBookEvent, type LedgerEvent } from './events.js';
+import { decodeRecorded, encodeJson } from './json.js';
 import { LedgerRequest, REQUEST_SCHEMA, type LedgerRequestInput } from './requests.js';
-
-/**
- * The stored bytes of a value: JSON in the order in which the value was built, credits as decimal
- * strings. The value is built by one function per type, so equal values have equal bytes.
- */
-export const encodeJson = (value: unknown): string => JSON.stringify(value, creditsAsText);
-
-const creditsAsText = (_key: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? value.toString() : value;
 
 /** Throws InvariantBroken for what is not an account event: a reader never skips money. */
 export const decodeAccountEvent = (data: string): AccountEvent =>
@@ -23,19 +15,13 @@ export const decodePriceBookEvent = (data: string): PriceBookEvent =>
 
 export const encodeEvent = (event: LedgerEvent): string => encodeJson(event);
 
-function decodeRecorded<T extends z.ZodType>(schema: T, data: string): z.output<T> {
-  const result = schema.safeParse(JSON.parse(data));
-  if (result.success) return result.data;
-  throw new InvariantBroken(`an event cannot be read: ${z.prettifyError(result.error)}`);
-}
-
 export const encodeRequest = (request: LedgerRequestInput): string => encodeJson(request);
 
 /** Throws ContractViolation with what is wrong, field by field. */
 export function decodeRequest(value: string): LedgerRequest {
   const json = parseJson(value);
   const result = LedgerRequest.safeParse(json);
-  if (result.success) return result.data;
+  if (result.success) return withoutLostKeys(json, result.data);
   if (isOfAnotherSchema(json)) {
     throw new ContractViolation('unknown_schema', `schema must be ${REQUEST_SCHEMA}`);
   }
@@ -43,7 +29,8 @@ export function decodeRequest(value: string): LedgerRequest {
 }
 
 export const encodeDecision = (decision: Decision): string => encodeJson(decision);
-export const decodeDecision = (value: string): Decision => Decision.parse(JSON.parse(value));
+/** Throws InvariantBroken for what is not a decision. */
+export const decodeDecision = (value: string): Decision => decodeRecorded(Decision, value);
 
 function parseJson(value: string): unknown {
   try {
@@ -51,6 +38,17 @@ function parseJson(value: string): unknown {
   } catch (error) {
     throw new ContractViolation('undecodable', `not JSON: ${(error as Error).message}`);
   }
+}
+
+/** A JSON key `__proto__` is data, but a parser of records drops it without a word. */
+function withoutLostKeys(json: unknown, request: LedgerRequest): LedgerRequest {
+  const { metadata = {}, prices = {} } = json as { metadata?: object; prices?: object };
+  for (const [field, record] of Object.entries({ metadata, prices })) {
+    if (!Object.hasOwn(record, '__proto__')) continue;
+    const message = `✖ must have no key __proto__\n  → at ${field}`;
+    throw new ContractViolation('invalid_request', message);
+  }
+  return request;
 }
 
 const isOfAnotherSchema = (json: unknown): boolean =>

@@ -1,3 +1,14 @@
+const MAX_MESSAGE = 2_000;
+/** Control characters other than the line feed, and halves of surrogate pairs. */
+const UNSTORABLE = /[^\P{Cc}\n]|\p{Cs}/gu;
+
+/**
+ * A text that quotes what a stranger sent, cut to 2,000 characters that any store can hold: a dead
+ * letter that cannot be filed would block the ones behind it.
+ */
+export const storableText = (text: string): string =>
+  text.slice(0, MAX_MESSAGE).replace(UNSTORABLE, '\ufffd');
+
 /** What cannot be read as a request or event. The message becomes a dead letter; nothing is decided. */
 export class ContractViolation extends Error {
   override readonly name = 'ContractViolation';
@@ -5,7 +16,7 @@ export class ContractViolation extends Error {
     readonly reason: DeadLetterReason,
     message: string,
   ) {
-    super(message);
+    super(storableText(message));
   }
 }
 

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 
-/** Ids of callers: safe in a stream name, a URL path, a log line and a CSV cell without escaping. */
-const ID_PATTERN = /^[A-Za-z0-9_.:@-]{1,128}$/;
-const ID_MESSAGE = 'must be 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -';
+/**
+ * Ids of callers: safe in a stream name, a URL path, a log line and a CSV cell without escaping.
+ * `.` and `..` are no ids: every HTTP client would resolve them away out of a path.
+ */
+const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_.:@-]{1,128}$/;
+const ID_MESSAGE = 'must be 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -, not . or ..';
 
 /** Request ids that begin so are the ledger's own (sweep, period job); callers may not use them. */
 export const SYSTEM_PREFIX = 'sys:';
@@ -15,6 +18,9 @@ export const AccountId = id.brand<'AccountId'>();
 export const RequestId = id.brand<'RequestId'>();
 export const CallerRequestId = id
   .refine((value) => !value.startsWith(SYSTEM_PREFIX), `must not begin with ${SYSTEM_PREFIX}`)
+  .brand<'RequestId'>();
+export const SystemRequestId = id
+  .refine((value) => value.startsWith(SYSTEM_PREFIX), `must begin with ${SYSTEM_PREFIX}`)
   .brand<'RequestId'>();
 /** A grant's id is the request_id of the request that granted it. */
 export const GrantId = id.brand<'GrantId'>();

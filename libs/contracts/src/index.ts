@@ -7,6 +7,7 @@ export * from './errors.js';
 export * from './events.js';
 export * from './fingerprint.js';
 export * from './identifiers.js';
+export * from './json.js';
 export * from './names.js';
 export * from './price-book.js';
 export * from './requests.js';

@@ -5,8 +5,8 @@ import {
   CallerRequestId,
   OperationId,
   PriceBookVersion,
-  RequestId,
   SubjectId,
+  SystemRequestId,
   TenantId,
 } from './identifiers.js';
 import { PRICE_BOOK_ACCOUNT } from './names.js';
@@ -25,9 +25,17 @@ export type UsageItem = z.infer<typeof UsageItem>;
 
 const items = z.array(UsageItem).min(1).max(MAX_ITEMS);
 
+/** What UTF-8, a Postgres text and a terminal can hold: no NUL, no half of a surrogate pair. */
+const text = z
+  .string()
+  .regex(
+    /^(?:[^\p{Cc}\p{Cs}]|[\t\n\r])*$/u,
+    'must hold no control character but white space, and no lone surrogate',
+  );
+
 /** Small facts of the caller that travel with the event and are never interpreted. */
 export const Metadata = z
-  .record(z.string().min(1).max(64), z.string().max(256))
+  .record(text.min(1).max(64), text.max(256))
   .refine(
     (metadata) => Object.keys(metadata).length <= MAX_METADATA_ENTRIES,
     `must have at most ${MAX_METADATA_ENTRIES} entries`,
@@ -123,7 +131,7 @@ export type CreditsGrantRequested = z.infer<typeof CreditsGrantRequested>;
 export const SweepRequested = z.strictObject({
   ...envelope,
   type: z.literal('SweepRequested'),
-  request_id: RequestId,
+  request_id: SystemRequestId,
 });
 export type SweepRequested = z.infer<typeof SweepRequested>;
 

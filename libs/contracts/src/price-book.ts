@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { CreditsInput, Credits } from './credits.js';
 import { OperationId, PriceBookVersion } from './identifiers.js';
-import { Instant } from './time.js';
+import { decodeRecorded } from './json.js';
+import { Instant, InstantInput } from './time.js';
 
 export const Rounding = z.enum(['up', 'half_even', 'down']);
 export type Rounding = z.infer<typeof Rounding>;
@@ -46,3 +47,34 @@ export const PriceBook = z.strictObject({
   prices: Prices,
 });
 export type PriceBook = z.infer<typeof PriceBook>;
+
+/** Prices as recorded: sorted by operation, `per` 1 and rounding up where the caller said nothing. */
+export const recordedPrices = (prices: Readonly<Record<string, PriceInput>>): Prices =>
+  Object.fromEntries(
+    Object.entries(prices)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([operation, { credits, per, rounding, fixed }]) => [
+        operation,
+        {
+          credits,
+          per: per ?? 1,
+          rounding: rounding ?? 'up',
+          ...(fixed !== undefined && { fixed }),
+        },
+      ]),
+  );
+
+const ShippedPriceBook = z.strictObject({
+  version: PriceBookVersion,
+  effective_from: InstantInput,
+  prices: PricesInput,
+});
+
+/**
+ * The price book that a release ships, in force where a tenant has published none. Takes JSON in the
+ * form of a publish request. Throws InvariantBroken with what is wrong: nothing may be decided then.
+ */
+export function parseShippedPriceBook(json: string): PriceBook {
+  const { version, effective_from, prices } = decodeRecorded(ShippedPriceBook, json);
+  return { version, effective_from, prices: recordedPrices(prices) };
+}

@@ -1,13 +1,13 @@
 import {
   decisionOf,
   InvariantBroken,
+  recordedPrices,
   type Decision,
   type Instant,
   type PriceBook,
   type PriceBookEvent,
   type PriceBookPublishRequested,
   type PriceBookRejectionReason,
-  type PriceInput,
 } from '#libs/contracts';
 import { answerAgain, decisionFields, type Context, type Verdict } from './decide.js';
 
@@ -29,12 +29,20 @@ export const initialPriceBooks = (): PriceBooks => ({
   now: null,
 });
 
-/** Folds one event, at its revision on the stream. Owns the books and changes them in place. */
+/**
+ * Folds one event, at its revision on the stream. Owns the books and changes them in place.
+ * Throws InvariantBroken when time runs backwards.
+ */
 export function evolvePriceBooks(
   books: PriceBooks,
   event: PriceBookEvent,
   revision: number,
 ): PriceBooks {
+  if (books.now !== null && event.recorded_at < books.now) {
+    throw new InvariantBroken(
+      `${event.type} recorded at ${event.recorded_at}, before ${books.now}`,
+    );
+  }
   books.decided.set(event.request_id, decisionOf(event, revision));
   books.now = event.recorded_at;
   switch (event.type) {
@@ -81,7 +89,7 @@ export function decidePriceBook(
         ...decisionFields(request, context),
         version: request.version,
         effective_from: request.effective_from,
-        prices: withDefaults(request.prices),
+        prices: recordedPrices(request.prices),
       },
     ],
   };
@@ -103,19 +111,3 @@ const rejected = (
     },
   ],
 });
-
-/** Prices as recorded: sorted by operation, `per` 1 and rounding up where the caller said nothing. */
-export const withDefaults = (prices: Readonly<Record<string, PriceInput>>): PriceBook['prices'] =>
-  Object.fromEntries(
-    Object.entries(prices)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([operation, { credits, per, rounding, fixed }]) => [
-        operation,
-        {
-          credits,
-          per: per ?? 1,
-          rounding: rounding ?? 'up',
-          ...(fixed !== undefined && { fixed }),
-        },
-      ]),
-  );

@@ -1,4 +1,3 @@
-import { InvariantBroken } from '#libs/contracts';
 import type { AppendResult, EventAppender, StreamAppend } from '#libs/event-store';
 import type { BatchControl } from '#libs/message-bus';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,8 +9,8 @@ const LAST_PAUSE_MS = 2_000;
 
 /**
  * Appends until every answer is definite. An unknown outcome is resolved by repeating the identical
- * call alone: reading would prove nothing, since it may be written later. Throws InvariantBroken when
- * a stream has lost its tail, and an Error when the store refuses: both stop the partition undecided.
+ * call alone: reading would prove nothing, since it may be written later. Throws TailLost when a stream
+ * is shorter than what was read, and an Error when the store refuses: both stop the partition undecided.
  */
 export async function appendUntilDefinite(
   appender: EventAppender,
@@ -42,14 +41,18 @@ function definiteResult(
   if (result.kind === 'refused') throw new Error(`${append.stream}: append refused, ${result.why}`);
   const { expected_revision } = append;
   if (result.kind === 'conflict' && result.actual_revision < expected_revision) {
-    throw lostTail(append.stream, result.actual_revision, expected_revision);
+    throw new TailLost(append.stream, result.actual_revision, expected_revision);
   }
   return result;
 }
 
-/** A store that lost its tail is never silently accepted (restore: rebuild first, then writers). */
-export const lostTail = (stream: string, actual: number, read: number): InvariantBroken =>
-  new InvariantBroken(
-    `${stream} is at revision ${actual} but was read at ${read}: the store has lost its tail; ` +
-      'rebuild the read models, then start the writers',
-  );
+/** A store that lost its tail is never silently accepted: rebuild first, then start the writers. */
+export class TailLost extends Error {
+  override readonly name = 'TailLost';
+  constructor(stream: string, actual: number, read: number) {
+    super(
+      `${stream} is at revision ${actual} but was read at ${read}: the store has lost its tail; ` +
+        'rebuild the read models, then start the writers',
+    );
+  }
+}

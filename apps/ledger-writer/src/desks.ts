@@ -4,6 +4,7 @@ import {
   decodeAccountEvent,
   followLink,
   GENESIS,
+  InvariantBroken,
   type AccountKey,
   type AccountRequest,
 } from '#libs/contracts';
@@ -14,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountCache } from './account-cache.js';
 import type { Intake } from './intake.js';
 import { followEvent, raiseFloor, unknownAccount, type KnownAccount } from './known-account.js';
-import { lostTail } from './appending.js';
+import { TailLost } from './appending.js';
 import type { Index, ReadSide } from './read-side.js';
 import type { Stalls } from './stalls.js';
 
@@ -31,9 +32,11 @@ const ACCOUNTS_PER_LOOK_UP = 4_000;
 /** One account's part of a batch. */
 export interface Desk {
   /** Not yet decided, in order. */
-  waiting: readonly Intake<AccountRequest>[];
-  known: KnownAccount;
-  parked: boolean;
+  readonly waiting: readonly Intake<AccountRequest>[];
+  readonly known: KnownAccount;
+  readonly parked: boolean;
+  /** Why the account's stream cannot be folded: it will be parked, nothing is decided. */
+  readonly broken?: InvariantBroken;
 }
 
 export interface DeskPorts {
@@ -144,12 +147,27 @@ export async function catchUp(
     desks.push(
       await waitForReadSide(ports, control, async () => {
         const row = (await lookUp(alone, new Map(), index, ports.read_side)).get(key)!;
-        const known = await foldTail(intakes[0]!.request, row, ports.store);
-        return known && { known, waiting: intakes, parked: row.parked };
+        return openBehind(intakes, row, ports.store);
       }),
     );
   }
   return desks;
+}
+
+async function openBehind(
+  waiting: Desk['waiting'],
+  row: AccountAnswer,
+  store: EventReader,
+): Promise<Desk | undefined> {
+  const { request } = waiting[0]!;
+  const { parked } = row;
+  try {
+    const known = await foldTail(request, row, store);
+    return known && { known, waiting, parked };
+  } catch (broken) {
+    if (!(broken instanceof InvariantBroken)) throw broken;
+    return { known: unknownAccount(request), waiting, parked, broken };
+  }
 }
 
 /** The account at the end of its stream; undefined when that is too far ahead of the read side. */
@@ -169,8 +187,9 @@ async function foldTail(
     }
     raiseFloor(known, Math.min(read_revision, known.head.revision));
   }
-  if (known.head.revision < read_revision)
-    throw lostTail(stream, known.head.revision, read_revision);
+  if (known.head.revision < read_revision) {
+    throw new TailLost(stream, known.head.revision, read_revision);
+  }
   return known;
 }
 

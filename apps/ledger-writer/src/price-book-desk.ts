@@ -1,9 +1,11 @@
 import {
+  decisionOf,
   encodeEvent,
   epochMsOf,
   instantOf,
   linkEvent,
   priceBookStream,
+  type PriceBookEvent,
   type PriceBookPublishRequested,
 } from '#libs/contracts';
 import type { EventAppender } from '#libs/event-store';
@@ -28,12 +30,13 @@ export async function decidePublication(
     const earliest = instantOf(epochMsOf(now) + MIN_NOTICE_MS);
     const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });
     if (verdict.kind === 'answered') return { intake, decision: verdict.decision };
-    const events = verdict.events.map(
-      (event) => linkEvent(head, event.type, encodeEvent(event)).event,
-    );
+    const [event] = verdict.events as [PriceBookEvent];
+    const linked = linkEvent(head, event.type, encodeEvent(event));
     const stream = priceBookStream(request.tenant_id);
-    const append = { stream, expected_revision: head.revision, events };
-    await appendUntilDefinite(ports.store, [append], control);
-    // Appended or overtaken: the next read of the stream answers, with the event's own revision.
+    const append = { stream, expected_revision: head.revision, events: [linked.event] };
+    const [result] = await appendUntilDefinite(ports.store, [append], control);
+    // Overtaken by another publication: read the stream and decide again.
+    if (result!.kind === 'conflict') continue;
+    return { intake, decision: decisionOf(event, linked.head.revision) };
   }
 }

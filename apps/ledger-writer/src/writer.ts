@@ -89,7 +89,7 @@ async function decideAccounts(
   };
   let open = await openDesks(byAccount(intakes), index, ports, control);
   for (let conflicts = 0; open.length > 0;) {
-    const rounds = decideOpen(open, context, outcome);
+    const rounds = await decideOpen(open, context, ports, outcome);
     await control.heartbeat();
     const overtaken: Waiting = new Map();
     open = [];
@@ -114,10 +114,16 @@ async function decideAccounts(
   }
 }
 
-function decideOpen(open: readonly Desk[], context: RoundContext, outcome: Outcome): Round[] {
+async function decideOpen(
+  open: readonly Desk[],
+  context: RoundContext,
+  ports: WriterPorts,
+  outcome: Outcome,
+): Promise<Round[]> {
   const rounds: Round[] = [];
   for (const desk of open) {
     if (desk.parked) refuseAll(desk.waiting, outcome);
+    else if (desk.broken) await park(desk, desk.broken, ports, outcome);
     else rounds.push(decideRound(desk, context));
   }
   return rounds;

@@ -9,6 +9,7 @@ import {
   SubjectId,
   TenantId,
 } from './identifiers.js';
+import { PRICE_BOOK_ACCOUNT } from './names.js';
 import { PriceBook, Rounding } from './price-book.js';
 import { GrantKind, Metadata, Paid, Quantity } from './requests.js';
 import { Instant, Period } from './time.js';
@@ -165,9 +166,12 @@ export type AccountEvent = z.infer<typeof AccountEvent>;
 /** An account event that is a request's decision. */
 export type DecisionEvent = Exclude<AccountEvent, GrantActivated | CreditsExpired>;
 
+const PriceBookAccount = z.literal(PRICE_BOOK_ACCOUNT).brand<'AccountId'>();
+
 export const PriceBookPublished = z.strictObject({
   type: z.literal('PriceBookPublished'),
   ...decision,
+  account_id: PriceBookAccount,
   ...PriceBook.shape,
 });
 export type PriceBookPublished = z.infer<typeof PriceBookPublished>;
@@ -178,6 +182,7 @@ export type PriceBookRejectionReason = z.infer<typeof PriceBookRejectionReason>;
 export const PriceBookRejected = z.strictObject({
   type: z.literal('PriceBookRejected'),
   ...decision,
+  account_id: PriceBookAccount,
   version: PriceBookVersion,
   effective_from: Instant,
   reason: PriceBookRejectionReason,

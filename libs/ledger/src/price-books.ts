@@ -87,6 +87,7 @@ export function decidePriceBook(
       {
         type: 'PriceBookPublished',
         ...decisionFields(request, context),
+        account_id: request.account_id,
         version: request.version,
         effective_from: request.effective_from,
         prices: recordedPrices(request.prices),
@@ -105,6 +106,7 @@ const rejected = (
     {
       type: 'PriceBookRejected',
       ...decisionFields(request, context),
+      account_id: request.account_id,
       version: request.version,
       effective_from: request.effective_from,
       reason,

@@ -13,12 +13,12 @@ import { deliveries, grant, messageOf, TENANT, usage } from '../../../test/fixtu
 import {
   eventsOf,
   newWorld,
+  SHIPPED,
   watchedStore,
   writerOn,
   type World,
 } from '../../../test/fixtures/writer.js';
 import { PriceBookShelf } from './price-book-shelf.js';
-import { SHIPPED } from '../../../test/fixtures/writer.js';
 
 const STREAM = accountStream(accountKey(TENANT, 'acct-1'));
 

@@ -34,7 +34,8 @@ export interface EventAppender {
    * Appends to several streams, at most one append per stream; all or nothing per stream, independent
    * between streams. Answers in the order of the call; never rejects for what a result can say. An
    * append whose events are there already, id by id, from expected_revision + 1 answers `appended`.
-   * A second append to a stream within one call is refused.
+   * A second append to a stream within one call is refused, and so is an event without a type, with an
+   * id that is no UUID in lower case, or with data or metadata that are not a JSON object's text.
    */
   appendMany(appends: readonly StreamAppend[]): Promise<AppendResult[]>;
 }

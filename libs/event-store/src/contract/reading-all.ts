@@ -2,7 +2,7 @@ import type { Stores } from '../contract.js';
 import type { EventStore, RecordedEvent } from '../port.js';
 import * as streams from './streams.js';
 
-const { collect, contentOf, create, freshPrefix, notes } = streams;
+const { collect, contentOf, create, farBeyond, freshPrefix, notes } = streams;
 
 interface Range {
   readonly after?: string;
@@ -135,10 +135,15 @@ export function readingAll(stores: Stores): void {
       expect(events.map(contentOf)).toEqual(['a', 'b', 'c'].flatMap((name) => notes(name, 2)));
     });
 
-    it('rejects a position that no store made', async () => {
+    it('rejects a position that no store made, and a start beyond the end of the log', async () => {
       const [store] = stores();
-      await expect(readAll(store, freshPrefix(), { after: 'nowhere' })).rejects.toThrow();
-      await expect(readAll(store, freshPrefix(), { until: 'nowhere' })).rejects.toThrow();
+      const prefix = freshPrefix();
+      await mixed(store, prefix, freshPrefix());
+      const { position } = (await readAll(store, prefix)).at(-1)!;
+      const after = farBeyond(position);
+      await expect(readAll(store, prefix, { after })).rejects.toThrow();
+      await expect(readAll(store, prefix, { after: 'nowhere' })).rejects.toThrow();
+      await expect(readAll(store, prefix, { until: 'nowhere' })).rejects.toThrow();
     });
   });
 
@@ -168,9 +173,7 @@ export function readingAll(stores: Stores): void {
       const prefix = freshPrefix();
       await mixed(store, prefix, freshPrefix());
       const { position, event_id } = (await readAll(store, prefix)).at(-1)!;
-      // Whatever the position's form, its numbers with zeros behind lie far beyond the end.
-      const beyond = position.replaceAll(/\d+/g, (digits) => `${digits}0000`);
-      expect(await store.holds({ position: beyond, event_id })).toBe(false);
+      expect(await store.holds({ position: farBeyond(position), event_id })).toBe(false);
       expect(await store.holds({ position: 'nowhere', event_id })).toBe(false);
     });
   });

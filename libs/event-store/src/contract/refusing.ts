@@ -13,9 +13,12 @@ const malformedEvents: readonly (readonly [what: string, event: LinkedEvent])[] 
   ['a type with a control character', { ...good, type: 'No\u0000ted' }],
   ['an id that is no UUID', { ...good, event_id: 'e-1' }],
   ['an id without hyphens', { ...good, event_id: good.event_id.replaceAll('-', '') }],
+  ['an id in capitals', { ...good, event_id: good.event_id.toUpperCase() }],
   ['the nil UUID', { ...good, event_id: '00000000-0000-0000-0000-000000000000' }],
   ['empty data', { ...good, data: '' }],
-  ['data that is not JSON', { ...good, data: '{"note":' }],
+  ['half an object as data', { ...good, data: '{"note":' }],
+  ['data that is not JSON', { ...good, data: 'note' }],
+  ['a list as data', { ...good, data: '[{"note":"a"}]' }],
   ['data with a raw NUL', { ...good, data: '{"note":"\u0000"}' }],
   ['data with half a surrogate pair', { ...good, data: '{"note":"\ud83d"}' }],
   ['metadata that is not JSON', { ...good, meta: 'chain' }],
@@ -72,7 +75,7 @@ export function refusing(stores: Stores): void {
     it('more than limits.max_bytes of data, counted in bytes of UTF-8', async () => {
       const [store] = stores();
       const prefix = freshPrefix();
-      const half = JSON.stringify('é'.repeat(Math.ceil(store.limits.max_bytes / 4)));
+      const half = JSON.stringify({ note: 'é'.repeat(Math.ceil(store.limits.max_bytes / 4)) });
       const events = link(GENESIS, [half, half]);
       await sendBetweenGood({ stream: `${prefix}odd`, expected_revision: -1, events }, prefix);
       await expectStream(store, `${prefix}odd`, []);
@@ -84,9 +87,10 @@ export function refusing(stores: Stores): void {
     const { max_events, max_bytes } = store.limits;
     const prefix = freshPrefix();
     const many = notes('just enough', max_events);
-    // Each text is two quotes longer than its letters.
     const first = Math.floor(max_bytes / 2);
-    const texts = [first, max_bytes - first].map((bytes) => JSON.stringify('x'.repeat(bytes - 2)));
+    const texts = [first, max_bytes - first].map((bytes) =>
+      JSON.stringify({ note: 'x'.repeat(bytes - '{"note":""}'.length) }),
+    );
     const large = link(GENESIS, texts);
     expect(await append(store, `${prefix}many`, -1, many)).toEqual(appended(max_events - 1));
     expect(await append(store, `${prefix}large`, -1, large)).toEqual(appended(1));

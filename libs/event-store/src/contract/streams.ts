@@ -109,3 +109,7 @@ export function followAll(events: readonly RecordedEvent[]): Map<string, StreamH
   }
   return heads;
 }
+
+/** Whatever a position's form: its numbers with zeros behind lie far beyond the end of the log. */
+export const farBeyond = (position: string): string =>
+  position.replaceAll(/\d+/g, (digits) => `${digits}0000`);

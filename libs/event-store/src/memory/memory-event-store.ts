@@ -57,19 +57,21 @@ export function memoryEventStore(log: MemoryLog = newMemoryLog()): EventStore {
     readLast: async (stream) => log.streams.get(stream)?.at(-1),
 
     async *readAll({ prefix, after, until, batch_size }) {
-      const from = after === null ? positions.BEGINNING : positions.requirePosition(after);
-      const end = until === undefined ? log.events.length : positions.requirePosition(until);
-      yield* read(prefix, from, Math.min(end, log.events.length), batch_size);
+      const from = positions.startAfter(after);
+      const head = log.events.length;
+      positions.requireWithinLog(from, head);
+      yield* read(prefix, from, positions.endAt(until, head), batch_size);
     },
 
     async *subscribe({ prefix, after, batch_size, signal }) {
       const ending = AbortSignal.any([signal, closing.signal]);
-      let at = after === null ? positions.BEGINNING : positions.requirePosition(after);
+      let at = positions.startAfter(after);
       while (!ending.aborted) {
+        const rings = log.appended.rings();
         const head = log.events.length;
         positions.requireWithinLog(at, head);
         if (at === head) {
-          await log.appended.wait(ending);
+          await log.appended.wait(rings, ending);
           continue;
         }
         for await (const batch of read(prefix, at, head, batch_size)) {

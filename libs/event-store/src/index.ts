@@ -1,2 +1,3 @@
+export * from './embedded/embedded-event-store.js';
 export * from './memory/memory-event-store.js';
 export * from './port.js';

@@ -1,6 +1,17 @@
 import type { Pool } from 'pg';
-import type { AccountKey, Decision, StreamHead } from '#libs/contracts';
-import type { Account } from '#libs/ledger';
+import {
+  decisionOf,
+  decodeAccountEvent,
+  GENESIS,
+  InvariantBroken,
+  type AccountKey,
+  type Decision,
+  type StreamHead,
+} from '#libs/contracts';
+import { decodeAccount, STATE_VERSION, type Account } from '#libs/ledger';
+import { int8Array, textArray, uuidArray } from '#libs/platform';
+import { entryKey } from './entry-key.js';
+import { OPS_SCHEMA, READ_SCHEMA, schemaName } from './schema.js';
 
 export interface AccountToLookUp {
   readonly key: AccountKey;
@@ -49,4 +60,113 @@ export interface Answers {
  * consistent view: a request without a decision has none up to its account's `read_side.revision`.
  * Throws InvariantBroken when an index row is of another request than the one asked for.
  */
-export type LookUp = (pool: Pool, questions: Questions) => Promise<Answers>;
+export async function lookUp(
+  pool: Pool,
+  { accounts, requests }: Questions,
+  schema: string = READ_SCHEMA,
+): Promise<Answers> {
+  // Not prepared by name: planned each time for the tables as they are, which costs 0.3 ms a batch.
+  const { rows } = await pool.query<Row>(lookUpSql(schemaName(schema)), [
+    textArray(accounts.map((account) => account.tenant_id)),
+    textArray(accounts.map((account) => account.account_id)),
+    int8Array(accounts.map((account) => account.head)),
+    uuidArray(
+      requests.map((request) =>
+        entryKey(request.tenant_id, request.account_id, request.request_id),
+      ),
+    ),
+    STATE_VERSION,
+  ]);
+  return answersFrom(rows, accounts, requests);
+}
+
+/**
+ * Each probe is a lateral subquery with `limit 1`, so that the planner can only choose the index:
+ * with a plain join or `= any`, a batch of thousands makes it read the whole table.
+ */
+const lookUpSql = (s: string) => `
+select 1 as kind, q.i::int4 as i, a.revision, encode(a.chain, 'hex') as chain,
+       case when a.revision > q.head then a.state_version end as state_version,
+       case when a.revision > q.head and a.state_version = $5 then a.state end as text
+from unnest($1::text[], $2::text[], $3::int8[]) with ordinality q(tenant_id, account_id, head, i)
+cross join lateral (
+  select * from ${s}.accounts x
+  where x.tenant_id = q.tenant_id and x.account_id = q.account_id limit 1) a
+union all
+select 2, q.i::int4, e.revision, null, null, e.data
+from unnest($4::uuid[]) with ordinality q(key, i)
+cross join lateral (select * from ${s}.entries x where x.key = q.key limit 1) e
+union all
+select 3, q.i::int4, null, null, null, null
+from ${OPS_SCHEMA}.parked_accounts p
+join unnest($1::text[], $2::text[]) with ordinality q(tenant_id, account_id, i)
+  using (tenant_id, account_id)`;
+
+const KIND = { account: 1, entry: 2, parked: 3 } as const;
+
+interface Row {
+  kind: (typeof KIND)[keyof typeof KIND];
+  /** Which question it answers, counted from 1. */
+  i: number;
+  revision: bigint | null;
+  chain: string | null;
+  state_version: number | null;
+  /** Of an account its state, of an entry its data. */
+  text: string | null;
+}
+
+function answersFrom(
+  rows: readonly Row[],
+  accounts: Questions['accounts'],
+  requests: Questions['requests'],
+): Answers {
+  const answers = accounts.map((): { -readonly [F in keyof AccountAnswer]: AccountAnswer[F] } => ({
+    read_side: GENESIS,
+    parked: false,
+    snapshot: { kind: 'not_newer' },
+  }));
+  const decisions: (Decision | undefined)[] = Array.from({ length: requests.length });
+  for (const row of rows) {
+    const index = row.i - 1;
+    switch (row.kind) {
+      case KIND.account:
+        answers[index]!.read_side = { revision: Number(row.revision), chain: row.chain! };
+        answers[index]!.snapshot = snapshotFrom(row, accounts[index]!);
+        break;
+      case KIND.entry:
+        decisions[index] = decisionFrom(row, requests[index]!);
+        break;
+      case KIND.parked:
+        answers[index]!.parked = true;
+        break;
+    }
+  }
+  return { accounts: answers, decisions };
+}
+
+function snapshotFrom({ state_version, text }: Row, ids: AccountToLookUp): Snapshot {
+  if (state_version === null) return { kind: 'not_newer' };
+  if (text === null) return { kind: 'other_version' };
+  const account = decodeAccount(
+    ids.tenant_id as Account['tenant_id'],
+    ids.account_id as Account['account_id'],
+    text,
+  );
+  return { kind: 'account', account };
+}
+
+function decisionFrom({ revision, text }: Row, asked: RequestToLookUp): Decision {
+  const event = decodeAccountEvent(text!);
+  if (
+    'request_id' in event &&
+    event.tenant_id === asked.tenant_id &&
+    event.account_id === asked.account_id &&
+    event.request_id === asked.request_id
+  ) {
+    return decisionOf(event, Number(revision));
+  }
+  throw new InvariantBroken(
+    `the entry of ${asked.tenant_id}/${asked.account_id}, request ${asked.request_id}, ` +
+      `is ${event.tenant_id}/${event.account_id} at revision ${revision}`,
+  );
+}

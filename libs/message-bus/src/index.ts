@@ -1,1 +1,5 @@
+export { memoryBroker, memoryMessageBus } from './memory/memory-bus.js';
+export type { MemoryBroker, MemoryBusOptions } from './memory/memory-bus.js';
+export { MAX_MESSAGE_BYTES, MessageTooLarge } from './message-value.js';
+export { partitionOf } from './partitioner.js';
 export * from './port.js';

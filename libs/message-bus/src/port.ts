@@ -25,11 +25,15 @@ export interface ReceivedMessage {
 /** What a handler may ask while it holds a batch. */
 export interface BatchControl {
   /**
-   * Call between the steps of long work. Rejects when this member has lost a partition of the batch
-   * (evicted, rebalanced, closed): stop, append nothing more, and let the error out unchanged.
+   * Call between the steps of long work. Rejects with OwnershipLost when this member has lost a
+   * partition of the batch: stop, append nothing more, and let the error out unchanged. A consumer
+   * that is closing still holds its partitions: it may finish the batch.
    */
   heartbeat(): Promise<void>;
-  /** Aborted when the consumer closes or loses a partition of the batch. */
+  /**
+   * Aborted when the member loses a partition of the batch, and when its consumer is closing: what
+   * would wait long gives up and rejects, and the next member gets the batch.
+   */
   readonly signal: AbortSignal;
 }
 

@@ -11,7 +11,7 @@ import {
 } from './identifiers.js';
 import { PRICE_BOOK_ACCOUNT } from './names.js';
 import { PriceBook, Rounding } from './price-book.js';
-import { GrantKind, Metadata, Paid, Quantity } from './requests.js';
+import { GrantKind, Metadata, Paid, Quantity, UsageItem } from './requests.js';
 import { Instant, Period } from './time.js';
 
 export const EVENT_SCHEMA = 1;
@@ -96,8 +96,9 @@ export const UsageRejected = z.strictObject({
   reason: UsageRejectionReason,
   /** The first operation that the book does not price (unknown_operation). */
   operation: OperationId.optional(),
-  /** Empty when it could not be priced. */
+  /** Empty when it could not be priced; `items` says what was asked then. */
   lines: z.array(PricedLine),
+  items: z.array(UsageItem).optional(),
   /** What it would have cost, and how much of that was missing (insufficient_credits). */
   price: Credits.optional(),
   shortfall: Credits.optional(),
@@ -134,6 +135,12 @@ export const GrantRejected = z.strictObject({
   type: z.literal('GrantRejected'),
   ...decision,
   reason: GrantRejectionReason,
+  /** What was asked, and paid for: a payment whose credits were refused must be found again. */
+  asked_credits: Credits,
+  kind: GrantKind,
+  effective_at: Instant,
+  expires_at: Instant.nullable(),
+  paid: Paid.optional(),
   balance_after: Balance,
 });
 export type GrantRejected = z.infer<typeof GrantRejected>;

@@ -1,16 +1,17 @@
 import { z } from 'zod';
 
-/**
- * Ids of callers: safe in a stream name, a URL path, a log line and a CSV cell without escaping.
- * `.` and `..` are no ids: every HTTP client would resolve them away out of a path.
- */
-const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_.:@-]{1,128}$/;
-const ID_MESSAGE = 'must be 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -, not . or ..';
+/** Ids of callers: safe in a stream name, a URL path, a log line and a CSV cell without escaping. */
+const ID_PATTERN = /^[A-Za-z0-9_.:@-]{1,128}$/;
+const ID_MESSAGE = 'must be 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -';
+const DOTS_MESSAGE = 'must not be . or .., which HTTP clients resolve out of a path';
 
 /** Request ids that begin so are the ledger's own (sweep, period job); callers may not use them. */
 export const SYSTEM_PREFIX = 'sys:';
 
-const id = z.string().regex(ID_PATTERN, ID_MESSAGE);
+const id = z
+  .string()
+  .regex(ID_PATTERN, ID_MESSAGE)
+  .refine((value) => value !== '.' && value !== '..', DOTS_MESSAGE);
 
 export const TenantId = id.brand<'TenantId'>();
 export const AccountId = id.brand<'AccountId'>();

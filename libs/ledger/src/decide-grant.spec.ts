@@ -49,6 +49,19 @@ describe('a grant', () => {
     }
   });
 
+  it('that is rejected keeps what was asked and paid for it', () => {
+    const paid = { amount_minor: 1_999, currency: 'EUR' };
+    given()
+      .when(grantOf(5n, { kind: 'promo', expires_at: minutes(-1), paid }))
+      .thenRejected('already_expired', {
+        asked_credits: 5n,
+        kind: 'promo',
+        effective_at: NOON,
+        expires_at: minutes(-1),
+        paid,
+      });
+  });
+
   it('is rejected while a thousand grants are open, and granted once one of them is gone', () => {
     const open = Array.from({ length: MAX_OPEN_GRANTS - 1 }, (_, i) => granted(`g${i}`, 1n));
     given(...open, granted('last', 1n))

@@ -61,6 +61,7 @@ describe('the precedence', () => {
           reason: 'unknown_operation',
           operation: 'unheard.of',
           lines: [],
+          items: [{ operation: 'unheard.of', quantity: 1 }],
         }),
       );
   });
@@ -69,11 +70,13 @@ describe('the precedence', () => {
     const items = [...tooDear.items, ...usage('unheard.of', 1).items];
     given()
       .when({ ...tooDear, items }, { price_book: vast })
-      .thenRejected('unknown_operation', { operation: 'unheard.of', lines: [] });
+      .thenRejected('unknown_operation', { operation: 'unheard.of', lines: [], items });
   });
 
   it('5 a price that is too large comes before a balance that is too small', () => {
-    given().when(tooDear, { price_book: vast }).thenRejected('price_too_large', { lines: [] });
+    given()
+      .when(tooDear, { price_book: vast })
+      .thenRejected('price_too_large', { lines: [], items: tooDear.items });
   });
 
   it('6 a balance that is too small rejects, with price and shortfall', () => {
@@ -192,7 +195,11 @@ describe('usage', () => {
     for (const operation of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
       given(granted('pack', 9n))
         .when(usage(operation, 1))
-        .thenRejected('unknown_operation', { operation, lines: [] });
+        .thenRejected('unknown_operation', {
+          operation,
+          lines: [],
+          items: [{ operation, quantity: 1 }],
+        });
     }
   });
 });

@@ -120,10 +120,12 @@ function decideUsage(
       reason: 'unknown_operation',
       operation: priced.operation,
       lines: [],
+      items: request.items,
     });
   }
   if (priced.kind === 'price_too_large') {
-    return rejectUsage(request, account, context, { reason: 'price_too_large', lines: [] });
+    const { items } = request;
+    return rejectUsage(request, account, context, { reason: 'price_too_large', lines: [], items });
   }
   const { lines, credits } = priced;
   if (account.available < credits) {
@@ -150,7 +152,7 @@ const rejectUsage = (
   request: UsageRequested,
   account: ReadonlyAccount,
   context: Context,
-  why: Pick<UsageRejected, 'reason' | 'operation' | 'lines' | 'price' | 'shortfall'>,
+  why: Pick<UsageRejected, 'reason' | 'operation' | 'lines' | 'items' | 'price' | 'shortfall'>,
 ): UsageRejected => ({
   type: 'UsageRejected',
   ...decisionFields(request, context),
@@ -208,6 +210,11 @@ const rejectGrant = (
   type: 'GrantRejected',
   ...decisionFields(request, context),
   reason,
+  asked_credits: request.credits,
+  kind: request.kind,
+  effective_at: request.effective_at ?? context.now,
+  expires_at: request.expires_at ?? null,
+  ...(request.paid && { paid: request.paid }),
   balance_after: balanceOf(account),
 });
 

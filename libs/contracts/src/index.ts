@@ -8,6 +8,7 @@ export * from './events.js';
 export * from './fingerprint.js';
 export * from './identifiers.js';
 export * from './json.js';
+export * from './json-schemas.js';
 export * from './names.js';
 export * from './price-book.js';
 export * from './requests.js';

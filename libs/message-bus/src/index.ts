@@ -3,3 +3,4 @@ export type { MemoryBroker, MemoryBusOptions } from './memory/memory-bus.js';
 export { MAX_MESSAGE_BYTES, MessageTooLarge } from './message-value.js';
 export { partitionOf } from './partitioner.js';
 export * from './port.js';
+export * from './nest/batch-transport.js';

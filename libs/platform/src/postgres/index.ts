@@ -1,3 +1,4 @@
+export * from './advisory-lock.js';
 export * from './binary-array.js';
 export * from './embedded.js';
 export * from './failure.js';

@@ -1,0 +1,34 @@
+import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
+import { withAdvisoryLock } from './advisory-lock.js';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.drop());
+
+describe('withAdvisoryLock', () => {
+  it('runs one at a time and tells the others that they did not', async () => {
+    let finish = () => {};
+    const first = withAdvisoryLock(
+      database.pool,
+      1,
+      () => new Promise<void>((resolve) => (finish = resolve)),
+    );
+    let ran = 0;
+    const others = async () => withAdvisoryLock(database.pool, 1, async () => (ran += 1));
+    while (await others()) await new Promise((resolve) => setTimeout(resolve, 5));
+    const before = ran;
+    expect(await others()).toBe(false);
+    expect(ran).toBe(before);
+    finish();
+    expect(await first).toBe(true);
+    expect(await others()).toBe(true);
+  });
+
+  it('lets the lock go when the work fails', async () => {
+    const failing = withAdvisoryLock(database.pool, 2, () => Promise.reject(new Error('no')));
+    await expect(failing).rejects.toThrow('no');
+    expect(await withAdvisoryLock(database.pool, 2, async () => {})).toBe(true);
+  });
+});

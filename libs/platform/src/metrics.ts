@@ -35,6 +35,38 @@ export function createMetrics() {
       labelNames: ['topic'],
       registers,
     }),
+    decisions_total: new Counter({
+      name: 'ledger_decisions_total',
+      help: 'Requests answered by the writer, by outcome and reason; replayed ones apart',
+      labelNames: ['outcome', 'reason', 'replayed'],
+      registers,
+    }),
+    dead_letters_total: new Counter({
+      name: 'ledger_dead_letters_total',
+      help: 'Messages that were not decided, by reason',
+      labelNames: ['reason'],
+      registers,
+    }),
+    batch_messages: new Histogram({
+      name: 'ledger_batch_messages',
+      help: 'Messages or events in a batch, by worker',
+      labelNames: ['worker'],
+      buckets: [1, 5, 20, 100, 500, 1_000, 2_000, 5_000],
+      registers,
+    }),
+    batch_duration_seconds: new Histogram({
+      name: 'ledger_batch_duration_seconds',
+      help: 'Time from taking a batch to its being durable, by worker',
+      labelNames: ['worker'],
+      buckets: SECONDS,
+      registers,
+    }),
+    batch_failures_total: new Counter({
+      name: 'ledger_batch_failures_total',
+      help: 'Batches that failed and come again, by worker',
+      labelNames: ['worker'],
+      registers,
+    }),
     lag: new Gauge({
       name: 'ledger_lag',
       help: 'Messages or events that wait for a worker',

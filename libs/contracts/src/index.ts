@@ -6,6 +6,7 @@ export * from './encoding.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './fingerprint.js';
+export * from './http-status.js';
 export * from './identifiers.js';
 export * from './json.js';
 export * from './json-schemas.js';

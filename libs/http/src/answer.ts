@@ -17,8 +17,5 @@ export const problemAnswer = (
   body: details,
 });
 
-/** Puts status and headers on the reply and returns the body for Nest to send. */
-export function answerWith(reply: FastifyReply, { status, headers = {}, body }: Answer): unknown {
-  reply.status(status).headers(headers);
-  return body;
-}
+export const sendAnswer = (reply: FastifyReply, { status, headers = {}, body }: Answer): void =>
+  void reply.status(status).headers(headers).send(body);

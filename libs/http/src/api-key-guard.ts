@@ -22,11 +22,15 @@ interface WithKey {
 }
 
 /** The tenant of the caller's key: never taken from the body or the path. */
-export const TenantOfKey = createParamDecorator((_data: unknown, context: ExecutionContext) => {
+export function tenantOf(context: ExecutionContext): string {
   const { api_key } = context.switchToHttp().getRequest<WithKey>();
   if (!api_key) throw new Error('a public route has no tenant');
   return api_key.tenant_id;
-});
+}
+
+export const TenantOfKey = createParamDecorator((_data: unknown, context: ExecutionContext) =>
+  tenantOf(context),
+);
 
 /**
  * Lets in who presents a known key with the route's scope: `Authorization: Bearer <key>`. A route

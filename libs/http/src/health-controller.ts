@@ -1,15 +1,29 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import {
+  ApiOkResponse,
+  ApiOperation,
+  ApiServiceUnavailableResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Health, HealthKind, HealthReport, Metrics } from '#libs/platform';
 import { Public } from './api-key-guard.js';
-import { Problem, problemDetails } from './problem.js';
+import { z } from 'zod';
+import { Problem, ProblemDetails, problemDetails } from './problem.js';
 
 export const HEALTH = Symbol('health');
 export const METRICS = Symbol('metrics');
 
+const WELL = {
+  description: 'Every check is ok',
+  standardSchema: z
+    .strictObject({ status: z.literal('ok'), checks: z.record(z.string(), z.string()) })
+    .meta({ id: 'HealthReport' }),
+};
+const UNWELL = { description: 'A check fails; says which', standardSchema: ProblemDetails };
+
 /** For the machine that runs the process; needs no key, shows no data. */
 @Public()
-@ApiExcludeController()
+@ApiTags('Operations')
 @Controller()
 export class HealthController {
   constructor(
@@ -17,19 +31,25 @@ export class HealthController {
     @Inject(METRICS) private readonly metrics: Metrics,
   ) {}
 
-  /** Restart the process when this is not 200. */
   @Get('healthz')
+  @ApiOperation({ summary: 'Restart the process when this is not 200' })
+  @ApiOkResponse(WELL)
+  @ApiServiceUnavailableResponse(UNWELL)
   healthz(): Promise<HealthReport> {
     return this.answer('liveness', 'not_alive');
   }
 
-  /** Send no requests while this is not 200. */
   @Get('readyz')
+  @ApiOperation({ summary: 'Send no requests while this is not 200' })
+  @ApiOkResponse(WELL)
+  @ApiServiceUnavailableResponse(UNWELL)
   readyz(): Promise<HealthReport> {
     return this.answer('readiness', 'not_ready');
   }
 
   @Get('metrics')
+  @ApiOperation({ summary: 'Metrics as Prometheus text' })
+  @ApiOkResponse({ description: 'All metrics of this process' })
   @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
   scrape(): Promise<string> {
     return this.metrics.registry.metrics();

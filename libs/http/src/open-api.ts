@@ -1,6 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
+import { PROBLEM_JSON } from './problem.js';
+
+const JSON_TYPE = 'application/json';
 
 export interface ApiDescription {
   readonly title: string;
@@ -26,11 +29,28 @@ export function describeApi(app: INestApplication, api: ApiDescription): OpenAPI
     .setVersion(api.version)
     .addBearerAuth(BEARER, API_KEY)
     .build();
-  return SwaggerModule.createDocument(app, config, {
+  const document = SwaggerModule.createDocument(app, config, {
     standardSchemaConverter: (schema) =>
       schema instanceof z.ZodType ? wireSchema(schema) : undefined,
     operationIdFactory: (_controller, method) => method,
   });
+  for (const path of Object.values(document.paths)) {
+    for (const operation of Object.values(path)) errorsAreProblems(operation as Operation);
+  }
+  return document;
+}
+
+interface Operation {
+  responses?: Record<string, { content?: Record<string, unknown> }>;
+}
+
+/** Swagger gives all answers of an operation one content type; every error has its own. */
+function errorsAreProblems({ responses = {} }: Operation): void {
+  for (const [status, { content }] of Object.entries(responses)) {
+    if (Number(status) < 400 || !content?.[JSON_TYPE]) continue;
+    content[PROBLEM_JSON] = content[JSON_TYPE];
+    delete content[JSON_TYPE];
+  }
 }
 
 /** GET /openapi.json, and GET /docs: a page that needs nothing from the internet. */
@@ -45,9 +65,12 @@ export function serveApiDocs(app: INestApplication, api: ApiDescription): void {
 
 /**
  * JSON Schema of what stands on the wire: the input side, for answers too, since a codec's input is
- * its encoded form. A schema with an id in its metadata becomes a component of that name.
+ * its encoded form. A schema with an id in its metadata becomes a component of that name. A body
+ * whose handler reads it piece by piece names the schema of the whole as `described_by`.
  */
-function wireSchema(schema: z.ZodType) {
+function wireSchema(given: z.ZodType) {
+  const { described_by } = given.meta() ?? {};
+  const schema = described_by instanceof z.ZodType ? described_by : given;
   const {
     $schema: _,
     $defs: components = {},

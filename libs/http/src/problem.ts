@@ -1,26 +1,31 @@
 import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
 
 export const PROBLEM_JSON = 'application/problem+json';
 
-/** One fault of a request. `path` leads to the field, `items[0].quantity`; empty = the whole body. */
-export interface FieldError {
-  readonly path: string;
-  readonly message: string;
-}
+/** One fault of a request. */
+export const FieldError = z.strictObject({
+  path: z.string().meta({
+    description: 'Leads to the field; empty for the whole body',
+    example: 'items[0].quantity',
+  }),
+  message: z.string(),
+});
+export type FieldError = z.infer<typeof FieldError>;
 
 /** RFC 9457 problem details with this project's members; others may follow as extensions. */
-export interface ProblemDetails {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  /** For programs: stable, one word per cause. */
-  readonly code: string;
-  /** For people: what is wrong and what to do. */
-  readonly detail: string;
-  readonly request_id?: string;
-  readonly errors?: readonly FieldError[];
-  readonly [extension: string]: unknown;
-}
+export const ProblemDetails = z
+  .looseObject({
+    type: z.string().meta({ example: 'urn:usage-ledger:problem:invalid_request' }),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().meta({ description: 'For programs: stable, one word per cause' }),
+    detail: z.string().meta({ description: 'For people: what is wrong and what to do' }),
+    request_id: z.string().optional().meta({ description: "The caller's id, when it is known" }),
+    errors: z.array(FieldError).optional().meta({ description: 'Bad input, field by field' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
+export type ProblemDetails = z.infer<typeof ProblemDetails>;
 
 export const problemDetails = (
   status: number,
@@ -49,7 +54,7 @@ export class Problem extends Error {
 
 /** The body, query or path cannot be read: 400 with every fault. */
 export const invalidRequest = (errors: readonly FieldError[]): Problem =>
-  new Problem(problemDetails(400, 'invalid_request', summaryOf(errors), { errors }));
+  new Problem(problemDetails(400, 'invalid_request', summaryOf(errors), { errors: [...errors] }));
 
 function summaryOf(errors: readonly FieldError[]): string {
   const [first, ...others] = errors;

@@ -1,0 +1,71 @@
+import { httpStatusOf, type Decision, type LedgerRequest } from '#libs/contracts';
+import { problemAnswer, problemDetails, type Answer } from '#libs/http';
+import type { AcceptedAnswer } from './bodies.js';
+
+/**
+ * The decision as it was made. A replay repeats status and body, and says so: by the header, and by
+ * `replayed`, the one member that differs.
+ */
+export function decisionAnswer(decision: Decision): Answer {
+  const status = httpStatusOf(decision);
+  const headers: Record<string, string> = decision.replayed
+    ? { 'idempotent-replayed': 'true' }
+    : {};
+  if (status < 400) return { status, headers, body: decision };
+  const code = decision.reason ?? decision.outcome;
+  return problemAnswer(problemDetails(status, code, detailOf(decision), decision), headers);
+}
+
+/** What is wrong and what the caller can do, in one sentence. */
+function detailOf(decision: Decision): string {
+  const { operation, price, shortfall, price_book_version: version } = decision;
+  if (decision.outcome === 'conflict') {
+    return 'this request_id was used before with other content; nothing was charged';
+  }
+  switch (decision.reason) {
+    case 'insufficient_credits':
+      return `it costs ${price} credits and ${shortfall} of them are missing`;
+    case 'unknown_operation':
+      return `price book ${version} has no price for ${operation}`;
+    case 'price_too_large':
+      return 'it costs more than one request may';
+    case 'already_expired':
+      return 'expires_at is not after the moment from which the grant would count';
+    case 'too_many_open_grants':
+      return 'the account has as many open grants as it may have';
+    case 'version_exists':
+      return 'the price book has this version already; choose a new name';
+    case 'effective_from_too_soon':
+      return 'effective_from must be at least 60 s ahead';
+    case undefined:
+      return 'it was rejected';
+  }
+}
+
+/** Durable, and not decided within the wait. */
+export function acceptedAnswer(request: LedgerRequest, fingerprint: string): Answer {
+  const { account_id, request_id } = request;
+  const body: AcceptedAnswer = { status: 'accepted', account_id, request_id, fingerprint };
+  return { status: 202, headers: { location: locationOf(request) }, body };
+}
+
+function locationOf(request: LedgerRequest): string {
+  if (request.type === 'PriceBookPublishRequested') {
+    return `/v1/price-book?version=${encodeURIComponent(request.version)}`;
+  }
+  return `/v1/accounts/${request.account_id}/requests/${request.request_id}`;
+}
+
+/** Nobody knows whether it was made durable: to repeat it is right, and safe. */
+export const unknownAnswer = (request_id: string): Answer =>
+  problemAnswer(
+    problemDetails(
+      503,
+      'not_known_to_be_accepted',
+      'whether it was accepted is unknown: repeat it with the same request_id',
+      { request_id },
+    ),
+    { 'retry-after': String(RETRY_AFTER_SECONDS) },
+  );
+
+export const RETRY_AFTER_SECONDS = 1;

@@ -1,0 +1,79 @@
+import { applyDecorators, HttpCode } from '@nestjs/common';
+import { ApiBearerAuth, ApiHeader, ApiResponse } from '@nestjs/swagger';
+import { API_KEY, ProblemDetails } from '#libs/http';
+import { AcceptedAnswer, DecisionAnswer, RejectionAnswer } from './bodies.js';
+
+const problem = (status: number, description: string, headers = {}) =>
+  ApiResponse({ status, description, standardSchema: ProblemDetails, headers });
+
+const text = (description: string) => ({ description, schema: { type: 'string' as const } });
+const RETRY_AFTER = { 'Retry-After': text('Seconds until the same request may be sent again') };
+const REPLAYED = {
+  'Idempotent-Replayed': text('`true`: it had been decided before, this is that decision again'),
+};
+const APPLIED = { 'Preference-Applied': text('What was done of Prefer') };
+
+/** What every write may answer, decided or not. */
+export const DescribesWrite = () =>
+  applyDecorators(
+    ApiBearerAuth(API_KEY),
+    problem(400, 'It cannot be read; `errors` names every field at fault'),
+    problem(401, 'No key, or not a known one', { 'WWW-Authenticate': text('Bearer') }),
+    problem(403, 'The key does not have the scope'),
+    problem(413, 'The body is larger than 4 MiB'),
+    problem(415, 'The body is not JSON'),
+    problem(500, 'Something went wrong here; repeat it with the same request_id'),
+    problem(503, 'Not known to be accepted: repeat it with the same request_id', RETRY_AFTER),
+  );
+
+/** A write that may wait for its decision. */
+export const DescribesWait = () =>
+  ApiHeader({
+    name: 'Prefer',
+    description: 'RFC 7240: `wait=N` seconds (default 5, at most 60); `respond-async` = `wait=0`',
+    required: false,
+    example: 'wait=5',
+  });
+
+/** A write about one request, which is answered with its decision. */
+export const DescribesDecision = (rejections: string) =>
+  applyDecorators(
+    HttpCode(200),
+    DescribesWrite(),
+    DescribesWait(),
+    ApiResponse({
+      status: 200,
+      description: 'Done, and durable',
+      standardSchema: DecisionAnswer,
+      headers: { ...REPLAYED, ...APPLIED },
+    }),
+    ApiResponse({
+      status: 202,
+      description: 'Durable, not decided within the wait',
+      standardSchema: AcceptedAnswer,
+      headers: { Location: text('Where the decision will be found'), ...APPLIED },
+    }),
+    ApiResponse({
+      status: 409,
+      description: 'This request_id was used before with other content (both fingerprints)',
+      standardSchema: RejectionAnswer,
+    }),
+    ApiResponse({
+      status: 422,
+      description: `Rejected for ever: ${rejections}. Trying again takes a new request_id`,
+      standardSchema: RejectionAnswer,
+      headers: REPLAYED,
+    }),
+  );
+
+/** A write that spends credits. */
+export const DescribesSpending = () =>
+  applyDecorators(
+    DescribesDecision('`unknown_operation`, `price_too_large`'),
+    ApiResponse({
+      status: 402,
+      description: '`insufficient_credits`: price and shortfall tell how many are missing',
+      standardSchema: RejectionAnswer,
+      headers: REPLAYED,
+    }),
+  );

@@ -1,0 +1,93 @@
+import { Body, Controller, Headers, Post, Res } from '@nestjs/common';
+import { ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  fieldErrors,
+  invalidRequest,
+  Problem,
+  problemAnswer,
+  problemDetails,
+  RequireScope,
+  sendAnswer,
+  type Answer,
+} from '#libs/http';
+import type { FastifyReply } from 'fastify';
+import { DescribesSpending } from './api-responses.js';
+import { EventsAnswer, type UsageBody } from './bodies.js';
+import { CallerOf, type Caller } from './caller.js';
+import { EventsBody, UsageEvent, UsageEventBatch } from './cloud-events.js';
+import { Intake, sendPreferred } from './intake.js';
+import { futureErrors, usageRequested } from './ledger-requests.js';
+
+const STRUCTURED = 'application/cloudevents+json';
+const BATCH = 'application/cloudevents-batch+json';
+
+@ApiTags('Usage')
+@RequireScope('usage:write')
+@Controller('v1/events')
+export class EventsController {
+  constructor(private readonly intake: Intake) {}
+
+  @Post()
+  @ApiOperation({
+    summary: 'Charge by CloudEvents 1.0, one or up to 1,000',
+    description:
+      'type = operation, subject = account. The request_id is `ce:` and the first 32 hex ' +
+      'characters of SHA-256 over source, NUL, id. A single event is answered like POST ' +
+      `/v1/usage; a batch (${BATCH}) with one answer per event.`,
+  })
+  @ApiConsumes(STRUCTURED, BATCH, 'application/json')
+  @DescribesSpending()
+  @ApiResponse({
+    status: 207,
+    description: 'A batch, event by event; what has a 2xx status is durable',
+    standardSchema: EventsAnswer,
+  })
+  async chargeEvents(
+    @Body({ schema: EventsBody }) body: unknown,
+    @Headers() headers: Record<string, string | undefined>,
+    @CallerOf() caller: Caller,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    if (isBatch(body, headers)) return this.answerBatch(body, caller, reply);
+    const usage = readEvent(body, this.intake.stampOf(caller).now_ms);
+    if (!isUsage(usage)) return sendAnswer(reply, usage);
+    return this.intake.decideOne(caller, reply, usage, (stamp) => usageRequested(usage, stamp));
+  }
+
+  private async answerBatch(body: unknown, caller: Caller, reply: FastifyReply): Promise<void> {
+    const listed = UsageEventBatch.safeParse(body);
+    if (!listed.success) throw invalidRequest(fieldErrors(listed.error.issues));
+    const stamp = this.intake.stampOf(caller);
+    const read = listed.data.map((event) => readEvent(event, stamp.now_ms));
+    const usage = read.flatMap((one) => (isUsage(one) ? [usageRequested(one, stamp)] : []));
+    const { wait_seconds } = caller.preference;
+    const answered = await this.intake.gateway.decide(usage, wait_seconds);
+    let next = 0;
+    const answers = read.map((one) => (isUsage(one) ? answered[next++]! : one));
+    const results = answers.map(({ status, body }, index) => ({ index, status, body }));
+    sendPreferred(reply, { status: 207, body: { results } }, caller);
+  }
+}
+
+/** The content type tells one from many; application/json leaves it to the body. */
+function isBatch(body: unknown, headers: Record<string, string | undefined>): boolean {
+  if (headers['ce-specversion'] !== undefined) {
+    const detail = `the binary form is not taken; send ${STRUCTURED} or ${BATCH}`;
+    throw new Problem(problemDetails(415, 'unsupported_media_type', detail));
+  }
+  const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  if (type === BATCH) return true;
+  return type !== STRUCTURED && Array.isArray(body);
+}
+
+/** The usage that an event reports, or why it cannot be read. */
+function readEvent(event: unknown, now_ms: number): UsageBody | Answer {
+  const parsed = UsageEvent.safeParse(event);
+  const errors = parsed.success
+    ? futureErrors(parsed.data.occurred_at, now_ms, 'time')
+    : fieldErrors(parsed.error.issues);
+  if (parsed.success && errors.length === 0) return parsed.data;
+  return problemAnswer(invalidRequest(errors).details);
+}
+
+const isUsage = (one: UsageBody | Answer): one is UsageBody => 'items' in one;

@@ -1,0 +1,2 @@
+export { GATEWAY_LIMITS, type GatewayLimits } from './gateway.js';
+export { UsageGatewayModule, type UsageGatewayOptions } from './usage-gateway.module.js';

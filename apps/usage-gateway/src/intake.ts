@@ -1,0 +1,46 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Instant, LedgerRequest } from '#libs/contracts';
+import { invalidRequest, sendAnswer, type Answer } from '#libs/http';
+import type { Clock } from '#libs/platform';
+import type { FastifyReply } from 'fastify';
+import type { Caller } from './caller.js';
+import type { Gateway } from './gateway.js';
+import { futureErrors, type Stamp } from './ledger-requests.js';
+
+export const GATEWAY = Symbol('gateway');
+export const CLOCK = Symbol('clock');
+
+/** Takes in what a controller has read: stamps it, sends it on its way, answers its caller. */
+@Injectable()
+export class Intake {
+  constructor(
+    @Inject(GATEWAY) readonly gateway: Gateway,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  stampOf({ tenant_id }: Pick<Caller, 'tenant_id'>): Stamp {
+    return { tenant_id, now_ms: this.clock() };
+  }
+
+  /** One request, answered with its decision. */
+  async decideOne(
+    caller: Caller,
+    reply: FastifyReply,
+    body: { readonly occurred_at?: Instant | undefined },
+    requestOf: (stamp: Stamp) => LedgerRequest,
+  ): Promise<void> {
+    const stamp = this.stampOf(caller);
+    const errors = futureErrors(body.occurred_at, stamp.now_ms);
+    if (errors.length > 0) throw invalidRequest(errors);
+    const { wait_seconds } = caller.preference;
+    const [answer] = await this.gateway.decide([requestOf(stamp)], wait_seconds);
+    sendPreferred(reply, answer!, caller);
+  }
+}
+
+/** Sends the answer and says what was done of the caller's preference. */
+export function sendPreferred(reply: FastifyReply, answer: Answer, { preference }: Caller): void {
+  const { applied } = preference;
+  const headers = { ...answer.headers, ...(applied && { 'preference-applied': applied }) };
+  sendAnswer(reply, { ...answer, headers });
+}

@@ -1,0 +1,65 @@
+import {
+  instantOf,
+  MAX_OCCURRED_AT_AHEAD_MS,
+  epochMsOf,
+  PRICE_BOOK_ACCOUNT,
+  REQUEST_SCHEMA,
+  type AccountId,
+  type CreditsGrantRequested,
+  type Instant,
+  type PriceBookPublishRequested,
+  type TenantId,
+  type UsageRequested,
+} from '#libs/contracts';
+import type { FieldError } from '#libs/http';
+import type { GrantBody, PriceBookBody, UsageBody } from './bodies.js';
+
+/** Whose request it is and when it came: what a body does not say. */
+export interface Stamp {
+  readonly tenant_id: TenantId;
+  readonly now_ms: number;
+}
+
+export const usageRequested = (body: UsageBody, stamp: Stamp): UsageRequested => ({
+  ...body,
+  ...enveloped(body, stamp),
+  type: 'UsageRequested',
+});
+
+export const grantRequested = (
+  body: GrantBody,
+  account_id: AccountId,
+  stamp: Stamp,
+): CreditsGrantRequested => ({
+  ...body,
+  ...enveloped(body, stamp),
+  type: 'CreditsGrantRequested',
+  account_id,
+});
+
+export const priceBookRequested = (
+  body: PriceBookBody,
+  stamp: Stamp,
+): PriceBookPublishRequested => ({
+  ...body,
+  ...enveloped(body, stamp),
+  type: 'PriceBookPublishRequested',
+  account_id: PRICE_BOOK_ACCOUNT as PriceBookPublishRequested['account_id'],
+});
+
+const enveloped = (body: { occurred_at?: Instant | undefined }, { tenant_id, now_ms }: Stamp) => ({
+  schema: REQUEST_SCHEMA as typeof REQUEST_SCHEMA,
+  tenant_id,
+  occurred_at: body.occurred_at ?? instantOf(now_ms),
+});
+
+/** Usage from the future cannot be booked: it would choose its billing period. */
+export function futureErrors(
+  occurred_at: Instant | undefined,
+  now_ms: number,
+  path = 'occurred_at',
+): FieldError[] {
+  if (occurred_at === undefined) return [];
+  if (epochMsOf(occurred_at) - now_ms <= MAX_OCCURRED_AT_AHEAD_MS) return [];
+  return [{ path, message: 'is more than 5 minutes in the future' }];
+}

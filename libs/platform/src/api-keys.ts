@@ -10,7 +10,7 @@ export type Scope = z.infer<typeof Scope>;
 export const ApiKey = z.strictObject({
   /** 64 hex characters: SHA-256 over the key as it stands after `Bearer `. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex characters'),
-  tenant_id: z.string().regex(/^[A-Za-z0-9_.:@-]{1,128}$/, 'must be a tenant id'),
+  tenant_id: z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9_.:@-]{1,128}$/, 'must be a tenant id'),
   scopes: z.array(Scope).min(1),
 });
 export type ApiKey = z.infer<typeof ApiKey>;

@@ -59,10 +59,13 @@ function outcome(account: Account, request: AccountRequest, context: Context, ve
     thenRecorded,
     /** Rejected for this reason, with these further fields, and nothing else recorded. */
     thenRejected(reason: string, own: object = {}): void {
-      const usage = request.type === 'UsageRequested';
-      const lines = usage ? { lines: expect.any(Array) } : {};
-      const type = usage ? 'UsageRejected' : 'GrantRejected';
-      thenRecorded(rejected(type, { ...lines, reason, ...own }));
+      if (request.type === 'CreditsGrantRequested') {
+        const { credits: asked_credits, kind, effective_at = context.now, paid } = request;
+        const terms = { asked_credits, kind, effective_at, expires_at: request.expires_at ?? null };
+        thenRecorded(rejected('GrantRejected', { ...terms, paid, reason, ...own }));
+        return;
+      }
+      thenRecorded(rejected('UsageRejected', { lines: expect.any(Array), reason, ...own }));
     },
     /** Answered without an event. */
     thenAnswered(decision: Partial<Decision>): void {

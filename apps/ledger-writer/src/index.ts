@@ -1,5 +1,5 @@
 export { AccountCache } from './account-cache.js';
 export { PriceBookShelf } from './price-book-shelf.js';
-export type { AccountToPark, ReadSide } from './read-side.js';
+export type { ReadSide } from './read-side.js';
 export { Stalls } from './stalls.js';
 export { handleBatch, type Outcome, type WriterPorts } from './writer.js';

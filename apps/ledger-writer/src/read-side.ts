@@ -1,5 +1,5 @@
-import type { AccountKey, Decision, MessageCoordinate } from '#libs/contracts';
-import type { Answers, Questions } from '#libs/read-models';
+import type { Decision } from '#libs/contracts';
+import type { AccountToPark, Answers, Questions } from '#libs/read-models';
 import type { Intake } from './intake.js';
 
 /** What the writer needs of the read models: index and snapshots, and where to park an account. */
@@ -8,14 +8,6 @@ export interface ReadSide {
   lookUp(questions: Questions): Promise<Answers>;
   /** Durable when it resolves; parking twice is harmless. */
   park(account: AccountToPark): Promise<void>;
-}
-
-export interface AccountToPark {
-  readonly key: AccountKey;
-  readonly tenant_id: string;
-  readonly account_id: string;
-  readonly reason: string;
-  readonly source: MessageCoordinate;
 }
 
 /** The original decisions that the read side has for the requests of a batch. */

@@ -40,6 +40,8 @@ export interface WriterPorts extends DeskPorts {
 export interface Outcome {
   readonly answers: Answer[];
   readonly refused: Refusal[];
+  /** From taking the batch to its being durable. */
+  seconds: number;
 }
 
 /**
@@ -52,14 +54,16 @@ export async function handleBatch(
   control: BatchControl,
   ports: WriterPorts,
 ): Promise<void> {
+  const began = performance.now();
   refuseFutureRecords(messages, ports.clock());
   const sorted = sortMessages(messages);
-  const outcome: Outcome = { answers: [], refused: [...sorted.refused] };
+  const outcome: Outcome = { answers: [], refused: [...sorted.refused], seconds: 0 };
   await decideAccounts(sorted.accounts, control, ports, outcome);
   for (const intake of sorted.price_books) {
     outcome.answers.push(await decidePublication(intake, ports, control));
   }
   await publish(outcome, ports.bus);
+  outcome.seconds = (performance.now() - began) / 1_000;
   ports.observe(outcome);
 }
 
@@ -159,7 +163,7 @@ async function park(
   const { tenant_id, account_id } = known.account;
   const { source, message } = first!;
   const reason = broken.message;
-  await ports.read_side.park({ key: known.key, tenant_id, account_id, reason, source });
+  await ports.read_side.park({ tenant_id, account_id, reason, source });
   outcome.refused.push({ message, reason: 'unprocessable', detail: reason });
   refuseAll(later, outcome);
 }

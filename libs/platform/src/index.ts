@@ -6,5 +6,6 @@ export * from './logger.js';
 export * from './metrics.js';
 export * from './postgres/index.js';
 export * from './secret.js';
+export * from './service.js';
 export * from './shutdown.js';
 export * from './watchdog.js';

@@ -17,6 +17,7 @@ export interface Shutdown {
   step(name: string, stop: (signal: AbortSignal) => Promise<unknown> | void): void;
   /** Runs the steps once, whoever asks how often. Resolves with the exit code; never rejects. */
   run(reason: string, code?: number): Promise<number>;
+  isStopping(): boolean;
   /**
    * SIGTERM or SIGINT: run and exit; a second one exits at once. An error that nobody caught is
    * logged and ends the process in the same orderly way, with code 1. Returns what takes the
@@ -66,13 +67,16 @@ export function createShutdown(options: ShutdownOptions): Shutdown {
     return exit_code;
   }
 
-  const run = (reason: string, code = 0): Promise<number> => (running ??= runSteps(reason, code));
+  // A moment later, so that a step that asks finds it running.
+  const run = (reason: string, code = 0): Promise<number> =>
+    (running ??= Promise.resolve().then(() => runSteps(reason, code)));
 
   return {
     step(name, stop) {
       steps.push({ name, stop });
     },
     run,
+    isStopping: () => running !== undefined,
     listen(source: NodeJS.EventEmitter = process) {
       const onSignal = (signal: keyof typeof EXIT_SIGNALLED) => {
         if (running) return exit(EXIT_SIGNALLED[signal]);

@@ -1,0 +1,68 @@
+import { systemClock, type Clock } from './clock.js';
+import { ConfigurationError, parseConfiguration, type Configuration } from './configuration.js';
+import { createHealth, type Health } from './health.js';
+import { createLogger, type Logger } from './logger.js';
+import { createMetrics, measureProcess, type Metrics } from './metrics.js';
+import { createShutdown, type Shutdown } from './shutdown.js';
+
+/** What a process has before it starts anything of its own. */
+export interface Service {
+  readonly configuration: Configuration;
+  readonly logger: Logger;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly shutdown: Shutdown;
+}
+
+export interface ServiceOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly out?: NodeJS.WritableStream & { isTTY?: boolean };
+  readonly error?: NodeJS.WritableStream;
+  readonly exit?: (code: number) => void;
+  /** Where signals come from. */
+  readonly source?: NodeJS.EventEmitter;
+}
+
+/**
+ * The main of a process: reads the configuration, starts, and from then on stops when told to. A bad
+ * configuration is told in plain words; a start that fails is logged (redacted) and what had been
+ * started is stopped again. Both exit with code 1.
+ */
+export async function runService(
+  name: string,
+  start: (service: Service) => Promise<void>,
+  options: ServiceOptions = {},
+): Promise<void> {
+  const { env = process.env, out = process.stdout, error = process.stderr } = options;
+  const exit = options.exit ?? ((code: number) => process.exit(code));
+  const configuration = readConfiguration(env, name, error);
+  if (!configuration) return exit(1);
+  const logger = createLogger(name, configuration.log_level, out);
+  const shutdown = createShutdown({ logger, exit });
+  shutdown.listen(options.source ?? process);
+  const health = createHealth();
+  health.add('readiness', 'running', () => (shutdown.isStopping() ? 'is stopping' : undefined));
+  const metrics = createMetrics();
+  measureProcess(metrics);
+  try {
+    await start({ configuration, logger, health, metrics, clock: systemClock, shutdown });
+  } catch (err) {
+    logger.fatal({ err }, 'cannot start');
+    exit(await shutdown.run('cannot start', 1));
+  }
+}
+
+function readConfiguration(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  error: NodeJS.WritableStream,
+): Configuration | undefined {
+  try {
+    return parseConfiguration(env);
+  } catch (fault) {
+    if (!(fault instanceof ConfigurationError)) throw fault;
+    error.write(`${name}: ${fault.message}\n`);
+    return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runService } from '#libs/platform';
+import { startMemoryLedger } from '../../../test/memory-ledger.js';
+import { startUsageGateway } from './usage-gateway.js';
+
+it('serves as a process of its own until it is told to stop', async () => {
+  const ledger = await startMemoryLedger();
+  const out = new PassThrough();
+  const source = new EventEmitter();
+  const exits: number[] = [];
+  await runService('usage-gateway', (service) => startUsageGateway(service, ledger.bus), {
+    env: { PORT: '0', LEDGER_DEV_KEY: 'dev' },
+    out,
+    source,
+    exit: (code) => void exits.push(code),
+  });
+  const [, url] = /"url":"([^"]+)"/.exec(String(out.read()))!;
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+  const body = JSON.stringify({ request_id: 'g1', credits: 1, kind: 'pack' });
+  const grant = { method: 'POST', headers, body };
+  expect((await fetch(`${url}/v1/accounts/a/grants`, grant)).status).toBe(200);
+
+  source.emit('SIGTERM', 'SIGTERM');
+  while (exits.length === 0) await sleep(1);
+  expect(exits).toEqual([0]);
+  await expect(fetch(`${url}/readyz`)).rejects.toThrow('fetch failed');
+  await ledger.close();
+});

@@ -1,6 +1,17 @@
 export * from './checkpoint.js';
+export * from './digest.js';
 export * from './look-up.js';
+export * from './operations/dead-letters.js';
 export * from './operations/parked-accounts.js';
+export type { Page, PageRequest } from './page.js';
 export * from './projection/projection.js';
 export type { StoredEvent } from './projection/projected-event.js';
+export * from './queries/accounts.js';
+export * from './queries/balance.js';
+export type { Entry } from './queries/entry.js';
+export * from './queries/explanation.js';
+export * from './queries/invoices.js';
+export * from './queries/statement.js';
+export * from './queries/usage-summary.js';
+export * from './replacement.js';
 export * from './schema.js';

@@ -1,0 +1,82 @@
+import type { Pool } from 'pg';
+import type { Credits, Instant } from '#libs/contracts';
+import { keyOfCursor, limitOf, pageOf, type Page, type PageRequest } from '../page.js';
+import { READ_SCHEMA, schemaName } from '../schema.js';
+
+export interface AccountSummary {
+  readonly account_id: string;
+  readonly available: Credits;
+  readonly reserved: Credits;
+  readonly revision: number;
+  /** When something on it falls due next. */
+  readonly next_due_at: Instant | null;
+}
+
+const ACCOUNT_ID = /^[A-Za-z0-9_.:@-]{1,128}$/;
+
+/** A tenant's accounts in the order of their ids. */
+export async function accounts(
+  pool: Pool,
+  tenant_id: string,
+  page: PageRequest = {},
+  schema: string = READ_SCHEMA,
+): Promise<Page<AccountSummary>> {
+  const limit = limitOf(page);
+  const { rows } = await pool.query<Omit<AccountSummary, 'revision'> & { revision: bigint }>(
+    `select account_id, available, reserved, revision, next_due_at
+     from ${schemaName(schema)}.accounts
+     where tenant_id = $1 and account_id > coalesce($2::text, '')
+     order by account_id limit $3::int8`,
+    [tenant_id, keyOfCursor(page, ACCOUNT_ID), limit + 1],
+  );
+  const items = rows.map((row) => ({ ...row, revision: Number(row.revision) }));
+  return pageOf(items, limit, (account) => account.account_id);
+}
+
+export interface DueAccount {
+  readonly tenant_id: string;
+  readonly account_id: string;
+  readonly next_due_at: Instant;
+}
+
+/** Accounts of all tenants with something due at or before an instant, the longest due first. */
+export async function dueAccounts(
+  pool: Pool,
+  before: Instant,
+  limit: number,
+  schema: string = READ_SCHEMA,
+): Promise<DueAccount[]> {
+  const { rows } = await pool.query<DueAccount>(
+    `select tenant_id, account_id, next_due_at from ${schemaName(schema)}.accounts
+     where next_due_at <= $1::timestamptz order by next_due_at limit $2::int8`,
+    [before, limit],
+  );
+  return rows;
+}
+
+/** Where the read side stands on one stream. */
+export interface AccountHead {
+  readonly tenant_id: string;
+  readonly account_id: string;
+  readonly revision: number;
+  readonly chain: string;
+  readonly available: Credits;
+  readonly reserved: Credits;
+}
+
+/** Accounts of all tenants after (tenant, account) in the order of their ids; for audits. */
+export async function accountHeads(
+  pool: Pool,
+  after: Pick<AccountHead, 'tenant_id' | 'account_id'> | undefined,
+  limit: number,
+  schema: string = READ_SCHEMA,
+): Promise<AccountHead[]> {
+  const { rows } = await pool.query<Omit<AccountHead, 'revision'> & { revision: bigint }>(
+    `select tenant_id, account_id, revision, encode(chain, 'hex') as chain, available, reserved
+     from ${schemaName(schema)}.accounts
+     where (tenant_id, account_id) > ($1::text collate "C", $2::text collate "C")
+     order by tenant_id, account_id limit $3::int8`,
+    [after?.tenant_id ?? '', after?.account_id ?? '', limit],
+  );
+  return rows.map((row) => ({ ...row, revision: Number(row.revision) }));
+}

@@ -1,0 +1,115 @@
+import type pg from 'pg';
+import {
+  allRows,
+  recordEverything,
+  testReadModels,
+  type TestReadModels,
+} from '../../../test/fixtures/read-models.js';
+import type { Checkpoint } from './checkpoint.js';
+import { lookUp } from './look-up.js';
+import { CheckpointMoved, createProjection, type Projection } from './projection/projection.js';
+import { replaceSchema, type ReplacementOptions } from './replacement.js';
+import { migrateReadModels } from './schema.js';
+
+let models: TestReadModels;
+let pool: pg.Pool;
+let rebuild: Projection;
+beforeEach(async () => {
+  models = await testReadModels();
+  ({ pool } = models);
+  recordEverything(models.recorder);
+  await models.project();
+  await migrateReadModels(pool, 'read_next');
+  rebuild = createProjection(pool, { schema: 'read_next' });
+  await rebuild.loadCheckpoint();
+});
+afterEach(() => models.drop());
+
+const replace = (options: Partial<ReplacementOptions> = {}) =>
+  replaceSchema(pool, {
+    next: 'read_next',
+    accept: 'equal',
+    catch_up: async () => rebuild.apply(models.recorder.recorded),
+    ...options,
+  });
+
+const schemas = async () => {
+  const { rows } = await pool.query<{ name: string }>(
+    `select nspname as name from pg_namespace where nspname like 'read%' order by 1`,
+  );
+  return rows.map(({ name }) => name);
+};
+
+it('puts the rebuilt tables into place and keeps those before them', async () => {
+  const before = await allRows(pool);
+  const { replaced, differing, live, next } = await replace();
+  expect({ replaced, differing }).toEqual({ replaced: true, differing: [] });
+  expect(next).toEqual(live);
+  expect(await schemas()).toEqual(['read', 'read_previous']);
+  expect(await allRows(pool)).toEqual(before);
+});
+
+it('is asked to project up to the live checkpoint', async () => {
+  const { event_id, position } = models.recorder.recorded.at(-1)!;
+  const asked: (Checkpoint | null)[] = [];
+  const catch_up = async (until: Checkpoint | null) => {
+    asked.push(until);
+    await rebuild.apply(models.recorder.recorded);
+  };
+  await replace({ catch_up });
+  expect(asked).toEqual([{ event_id, position }]);
+});
+
+it('refuses a rebuild that stops short of it', async () => {
+  const catch_up = () => rebuild.apply(models.recorder.recorded.slice(0, -1));
+  await expect(replace({ catch_up, accept: 'any' })).rejects.toThrow('was projected to');
+  expect(await schemas()).toEqual(['read', 'read_next']);
+});
+
+it('keeps the live tables when the rebuilt ones differ, unless they are to be repaired', async () => {
+  const right = await allRows(pool);
+  await pool.query("update read.accounts set available = 1 where account_id = 'bob'");
+  expect(await replace()).toMatchObject({ replaced: false, differing: ['accounts'] });
+  expect(await schemas()).toEqual(['read', 'read_next']);
+
+  expect(await replace({ catch_up: async () => {}, accept: 'any' })).toMatchObject({
+    replaced: true,
+    differing: ['accounts'],
+  });
+  expect(await allRows(pool)).toEqual(right);
+});
+
+it('lets a projector that waited meanwhile find the new checkpoint, and lose nothing', async () => {
+  const { recorder, projection } = models;
+  const projected = recorder.recorded.length;
+  recorder.use(recorder.account('bob'), 'image.generation');
+  const late = recorder.recorded.slice(projected);
+
+  let waiting: Promise<unknown> = Promise.resolve();
+  const catch_up = async () => {
+    await rebuild.apply(recorder.recorded.slice(0, projected));
+    waiting = Promise.allSettled([projection.apply(late)]);
+  };
+  await replace({ catch_up });
+  await waiting; // written to what is now read_previous, or refused
+
+  recorder.use(recorder.account('bob'), 'image.generation');
+  const next = recorder.recorded.slice(projected + 1);
+  await expect(projection.apply(next)).rejects.toThrow(CheckpointMoved);
+  expect(await projection.loadCheckpoint()).toMatchObject({
+    event_id: recorder.recorded[projected - 1]!.event_id,
+  });
+  await projection.apply(recorder.recorded.slice(projected));
+  const { account_id, tenant_id, head } = recorder.account('bob');
+  const key = `${tenant_id}/${account_id}` as Parameters<typeof lookUp>[1]['accounts'][0]['key'];
+  const questions = { accounts: [{ key, tenant_id, account_id, head: -1 }], requests: [] };
+  expect((await lookUp(pool, questions)).accounts[0]!.read_side).toEqual(head);
+});
+
+it('can be done again and again', async () => {
+  await replace();
+  await migrateReadModels(pool, 'read_next');
+  await rebuild.loadCheckpoint();
+  expect(await replace()).toMatchObject({ replaced: true, differing: [] });
+  expect(await schemas()).toEqual(['read', 'read_previous']);
+});

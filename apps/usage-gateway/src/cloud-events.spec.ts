@@ -142,6 +142,16 @@ describe('a batch', () => {
     expect(results[2]!.body).toMatchObject({ code: 'insufficient_credits' });
   });
 
+  it('of bad events alone publishes nothing', async () => {
+    const before = ledger.taken.length;
+    const { status, body } = await send([{}, 7], MANY);
+    expect({ status, results: body.results }).toMatchObject({
+      status: 207,
+      results: [{ status: 400 }, { status: 400 }],
+    });
+    expect(ledger.taken).toHaveLength(before);
+  });
+
   it('may come as application/json, where a list is a batch', async () => {
     expect((await send([event], 'application/json')).status).toBe(207);
     expect((await send({ ...event, id: '2' }, 'application/json; charset=utf-8')).status).toBe(200);

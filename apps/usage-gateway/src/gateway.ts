@@ -79,6 +79,7 @@ export async function openGateway(
     publishWithin(limits.publish_timeout_ms, messages, ports);
 
   async function decide(requests: readonly LedgerRequest[], wait_seconds: number) {
+    if (requests.length === 0) return [];
     const deadline = performance.now() + wait_seconds * 1_000;
     const awaited = requests.map((request) => ({ request, fingerprint: fingerprintOf(request) }));
     const party = room.enter(

@@ -25,17 +25,19 @@ export type UsageItem = z.infer<typeof UsageItem>;
 
 const items = z.array(UsageItem).min(1).max(MAX_ITEMS);
 
-/** What UTF-8, a Postgres text and a terminal can hold: no NUL, no half of a surrogate pair. */
-const text = z
-  .string()
-  .regex(
-    /^(?:[^\p{Cc}\p{Cs}]|[\t\n\r])*$/u,
-    'must hold no control character but white space, and no lone surrogate',
-  );
+/** Control characters other than white space, and halves of surrogate pairs. */
+const UNPRINTABLE = /[^\P{Cc}\t\n\r]|\p{Cs}/u;
+const TEXT = 'must hold no control character but white space, and no lone surrogate';
+
+/** What UTF-8, a Postgres text and a terminal can hold. */
+const printable = (text: string): boolean => !UNPRINTABLE.test(text);
 
 /** Small facts of the caller that travel with the event and are never interpreted. */
 export const Metadata = z
-  .record(text.min(1).max(64), text.max(256))
+  .record(
+    z.string().min(1).max(64).refine(printable, TEXT),
+    z.string().max(256).refine(printable, TEXT),
+  )
   .refine(
     (metadata) => Object.keys(metadata).length <= MAX_METADATA_ENTRIES,
     `must have at most ${MAX_METADATA_ENTRIES} entries`,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   partitionOf,
   type MessageBus,
@@ -21,7 +22,7 @@ export interface Broker {
 }
 
 /** Rules that some brokers cannot keep or be asked about. */
-export type Ability = 'gapless offsets' | 'eviction' | 'instant take-over';
+export type Ability = 'gapless offsets' | 'eviction' | 'peaceful hand-over';
 
 export interface Adapter {
   readonly name: string;
@@ -57,7 +58,8 @@ export function keyIn(partition: number, partitions: number): string {
 }
 
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+  // Without a hold on the process: a rule that failed must not keep it alive.
+  while (!(await holds())) await sleep(5, undefined, { ref: false });
 }
 
 export async function scanned(bus: MessageBus, topic: string): Promise<ReceivedMessage[]> {

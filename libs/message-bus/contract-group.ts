@@ -82,6 +82,30 @@ export function groupRules({ rule, topic, group, connect, broker }: Bench): void
     }
   });
 
+  rule(
+    'a member that joins waits for the batch in hand, which is neither lost nor repeated',
+    async () => {
+      const name = topic();
+      const members = group();
+      const bus = await connect([name], PARTITIONS);
+      const busy = pausedHandler();
+      const options = { group: members, topics: [name], max_batch: 100 };
+      const one = await bus.consume({ ...options, handler: busy.handler });
+      await bus.publish(name, everyPartition(0));
+      await until(() => busy.got.length > 0);
+      const got: ReceivedMessage[] = [];
+      const two = await member([name], members, got);
+      await sleep(50); // time enough to take what it must not
+      const inHand = new Set(busy.got.map(coordinate));
+      busy.resume();
+      await until(shared([one, two.consumer], 4));
+      await until(() => busy.got.length + got.length >= 40);
+      expect(busy.got.length + got.length).toBe(40);
+      expect(got.map(coordinate).filter((one) => inHand.has(one))).toEqual([]);
+    },
+    'peaceful hand-over',
+  );
+
   rule('a member that leaves hands its partitions over, and nothing comes twice', async () => {
     const name = topic();
     const members = group();

@@ -13,10 +13,8 @@ export function messageBusContract(adapter: Adapter): void {
       broker = await adapter.start();
     }, adapter.timeout_ms);
     // A rule that failed may have left a handler that never ends.
-    afterAll(
-      () => Promise.race([broker.stop(), sleep(adapter.timeout_ms / 2)]),
-      adapter.timeout_ms,
-    );
+    const patience = () => sleep(adapter.timeout_ms / 2, undefined, { ref: false });
+    afterAll(() => Promise.race([broker.stop(), patience()]), adapter.timeout_ms);
 
     const rule: DefineRule = (name, body, needs) => {
       const excuse = needs === undefined ? undefined : adapter.cannot?.[needs];

@@ -73,6 +73,12 @@ export function createMetrics() {
       labelNames: ['worker'],
       registers,
     }),
+    delay_seconds: new Gauge({
+      name: 'ledger_delay_seconds',
+      help: 'From the time of an event to its being durable with a worker, last batch',
+      labelNames: ['worker'],
+      registers,
+    }),
     stuck_for_seconds: new Gauge({
       name: 'ledger_stuck_for_seconds',
       help: 'How long a worker has had work and made no progress',

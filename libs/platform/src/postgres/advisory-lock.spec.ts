@@ -31,4 +31,19 @@ describe('withAdvisoryLock', () => {
     await expect(failing).rejects.toThrow('no');
     expect(await withAdvisoryLock(database.pool, 2, async () => {})).toBe(true);
   });
+
+  it('tells the work when its connection is lost, survives it, and rejects', async () => {
+    let told = false;
+    const losing = withAdvisoryLock(database.pool, 3, async (lost) => {
+      await database.pool.query(
+        'select pg_terminate_backend(pid) from pg_locks where objid = 3 and locktype = $1',
+        ['advisory'],
+      );
+      await new Promise((resolve) => lost.addEventListener('abort', resolve));
+      told = true;
+    });
+    await expect(losing).rejects.toThrow('connection');
+    expect(told).toBe(true);
+    expect(await withAdvisoryLock(database.pool, 3, async () => {})).toBe(true);
+  });
 });

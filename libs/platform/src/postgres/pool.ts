@@ -56,7 +56,9 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     max: options.max_connections,
     idleTimeoutMillis: 30_000,
   });
-  // Without a listener an idle connection that breaks would end the process.
+  // Without a listener a connection that breaks would end the process: the pool listens to idle ones,
+  // but nobody to one that is held and has no statement in flight.
   pool.on('error', (error) => options.on_error?.(error));
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }

@@ -83,6 +83,7 @@ describe('F22: what was projected', () => {
       events: 2,
       accounts: 1,
       checkpoint: { event_id, position },
+      recorded_at: recorder.now,
     });
     expect((await allRows(pool)).entries).toHaveLength(6);
   });

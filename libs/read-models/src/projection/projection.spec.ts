@@ -150,6 +150,7 @@ describe('a batch of events', () => {
       events: 2,
       accounts: 1,
       checkpoint,
+      recorded_at: recorder.now,
     });
     expect(await projection.loadCheckpoint()).toEqual(checkpoint);
     expect((await allRows(pool)).checkpoint).toEqual([

@@ -1,5 +1,10 @@
 import type { Pool } from 'pg';
-import { accountKeyOfStream, InvariantBroken, type AccountKey } from '#libs/contracts';
+import {
+  accountKeyOfStream,
+  InvariantBroken,
+  type AccountKey,
+  type Instant,
+} from '#libs/contracts';
 import { projectedUpTo, type Checkpoint } from '../checkpoint.js';
 import { READ_SCHEMA } from '../schema.js';
 import { AccountCache } from './account-cache.js';
@@ -21,6 +26,8 @@ export interface Applied {
   /** Rows of `accounts` that were written. */
   readonly accounts: number;
   readonly checkpoint: Checkpoint | null;
+  /** When the last new event was decided; null when none was new. */
+  readonly recorded_at: Instant | null;
 }
 
 /** Writes the read models. After any rejection it stands still until loadCheckpoint is called. */
@@ -100,7 +107,12 @@ export function createProjection(pool: Pool, options: ProjectionOptions = {}): P
       throw new CheckpointMoved('another projector moved the checkpoint');
     }
     cache.release(accounts.values());
-    return { events: rows.entries.length, accounts: rows.accounts.length, checkpoint: to };
+    return {
+      events: rows.entries.length,
+      accounts: rows.accounts.length,
+      checkpoint: to,
+      recorded_at: rows.recorded_at ?? null,
+    };
   }
 
   async function writeAll(rows: Rows, from: Checkpoint | null, to: Checkpoint): Promise<boolean> {

@@ -1,0 +1,21 @@
+import { deadLetterOf, decodeDeadLetter, type DeadLetter } from '#libs/contracts';
+import type { ReceivedMessage } from '#libs/message-bus';
+import { fileDeadLetters } from '#libs/read-models';
+import type { Pool } from 'pg';
+
+/**
+ * Files a batch of the dead-letter topic; again is harmless. What is no dead letter at all is filed as
+ * one itself: it must not block those behind it.
+ */
+export async function fileBatch(pool: Pool, messages: readonly ReceivedMessage[]): Promise<void> {
+  await fileDeadLetters(pool, messages.map(letterIn));
+}
+
+function letterIn(message: ReceivedMessage): DeadLetter {
+  try {
+    if (typeof message.value === 'string') return decodeDeadLetter(message.value);
+    return deadLetterOf(message, 'undecodable', 'a dead letter is text');
+  } catch (error) {
+    return deadLetterOf(message, 'undecodable', (error as Error).message);
+  }
+}

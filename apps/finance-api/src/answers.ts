@@ -1,0 +1,193 @@
+import {
+  AccountEvent,
+  Allocation,
+  Balance,
+  Credits,
+  DeadLetter,
+  Decision,
+  GrantKind,
+  MessageCoordinate,
+  Paid,
+  PriceBook,
+  PricedLine,
+} from '#libs/contracts';
+import { z } from 'zod';
+
+/** The forms of the answers, for the API description; the read models make the values. */
+
+const instant = z.string().meta({ example: '2026-01-31T12:00:00.000Z' });
+const revision = z.int().meta({ description: "Revision of the account's stream that is shown" });
+const listOf = <T extends z.ZodType>(item: T) =>
+  z.strictObject({
+    items: z.array(item),
+    next_cursor: z.string().nullable().meta({ description: 'null at the end' }),
+  });
+
+export const AccountPage = listOf(
+  z.strictObject({
+    account_id: z.string(),
+    available: Credits,
+    reserved: Credits,
+    revision,
+    next_due_at: instant.nullable(),
+  }),
+).meta({ id: 'AccountPage' });
+
+export const BalanceAnswer = z
+  .strictObject({
+    account_id: z.string(),
+    available: Credits,
+    reserved: Credits,
+    overdraft_limit: Credits,
+    overdraft_used: Credits,
+    grants: z.array(
+      z.strictObject({
+        grant_id: z.string(),
+        kind: GrantKind,
+        state: z.enum(['active', 'scheduled']),
+        remaining: Credits,
+        reserved: Credits,
+        priority: z.int(),
+        effective_at: instant,
+        expires_at: instant.nullable(),
+      }),
+    ),
+    due: z
+      .array(
+        z.strictObject({
+          what: z.enum(['activate', 'expire']),
+          due_at: instant,
+          grant_id: z.string(),
+          credits: Credits,
+        }),
+      )
+      .meta({ description: 'Fallen due, recorded with the next decision or sweep' }),
+    revision,
+    recorded_at: instant.nullable(),
+  })
+  .meta({ id: 'Balance' });
+
+const StatementEntry = z.strictObject({
+  revision,
+  what: z.string().meta({ example: 'UsageConsumed' }),
+  when: instant,
+  occurred_at: instant,
+  request_id: z.string().nullable(),
+  caused_by: z.string().nullable(),
+  operation: z.string().nullable().meta({ description: 'null unless there is exactly one line' }),
+  quantity: z.int().nullable(),
+  lines: z.array(PricedLine),
+  reason: z.string().optional(),
+  grant_id: z.string().optional(),
+  price_book_version: z.string().optional(),
+  credits: Credits,
+  allocations: z.array(Allocation),
+  balance_after: Balance,
+});
+
+export const StatementPage = z
+  .strictObject({ ...listOf(StatementEntry).shape, revision })
+  .meta({ id: 'StatementPage' });
+
+export const ExplanationAnswer = z
+  .strictObject({
+    account_id: z.string(),
+    request_id: z.string(),
+    decision: Decision,
+    price: z
+      .strictObject({
+        price_book_version: z.string(),
+        lines: z.array(
+          z.strictObject({
+            ...PricedLine.shape,
+            arithmetic: z.string().meta({ example: '374 × 1 / 1000, rounded up = 1' }),
+          }),
+        ),
+      })
+      .nullable(),
+    grants_burnt: z.array(Allocation),
+    balance_before: Balance,
+    balance_after: Balance,
+    recorded_with: z
+      .array(StatementEntry)
+      .meta({ description: 'What fell due and was recorded on the occasion of this request' }),
+    source: MessageCoordinate,
+    stream: z.strictObject({ revision, chain: z.string() }),
+    refunds: z.array(z.never()),
+    invoice: z
+      .strictObject({ period: z.string(), status: z.literal('draft'), href: z.string() })
+      .nullable(),
+    event: AccountEvent,
+  })
+  .meta({ id: 'Explanation' });
+
+const InvoiceTotals = z.strictObject({
+  consumed: Credits,
+  purchased: Credits,
+  granted: Credits,
+  paid: z.array(z.strictObject({ currency: z.string(), amount_minor: z.string() })),
+});
+
+const InvoiceGrant = z.strictObject({
+  grant_id: z.string(),
+  kind: GrantKind,
+  credits: Credits,
+  paid: Paid.nullable(),
+  recorded_at: instant,
+  revision,
+});
+
+export const InvoiceList = listOf(
+  z.strictObject({ period: z.string(), status: z.literal('draft'), totals: InvoiceTotals }),
+).meta({ id: 'InvoiceList' });
+
+export const InvoiceAnswer = z
+  .strictObject({
+    tenant_id: z.string(),
+    account_id: z.string(),
+    period: z.string(),
+    status: z.literal('draft'),
+    lines: z.array(
+      z.strictObject({
+        operation: z.string(),
+        price_book_version: z.string(),
+        lines: z.int(),
+        quantity: z.string(),
+        credits: Credits,
+      }),
+    ),
+    adjustments: z.array(z.never()),
+    purchases: z.array(InvoiceGrant),
+    grants: z.array(InvoiceGrant),
+    totals: InvoiceTotals,
+    revision,
+  })
+  .meta({ id: 'Invoice' });
+
+export const PriceBookAnswer = z
+  .strictObject({
+    ...PriceBook.shape,
+    in_force: z.boolean(),
+    versions: z.array(z.strictObject({ version: z.string(), effective_from: instant })),
+  })
+  .meta({ id: 'PriceBook' });
+
+export const SummaryAnswer = listOf(
+  z.strictObject({
+    account_id: z.string().optional(),
+    operation: z.string().optional(),
+    day: z.string().optional(),
+    lines: z.int(),
+    quantity: z.string(),
+    credits: Credits,
+  }),
+).meta({ id: 'UsageSummary' });
+
+export const DeadLetterPage = listOf(
+  z.strictObject({
+    ...DeadLetter.shape,
+    tenant_id: z.string().nullable(),
+    filed_at: instant,
+    redriven_at: instant.nullable(),
+  }),
+).meta({ id: 'DeadLetterPage' });

@@ -1,0 +1,53 @@
+import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { instantOf } from '#libs/contracts';
+import { RequireScope, TenantOfKey } from '#libs/http';
+import { deadLetters, usageSummary } from '#libs/read-models';
+import { DeadLetterPage, PriceBookAnswer, SummaryAnswer } from './answers.js';
+import { DescribesRead } from './api-responses.js';
+import { FINANCE_PORTS, type FinancePorts } from './ports.js';
+import { priceBookAt, readPriceBooks } from './price-books.js';
+import { DeadLetterQuestion, PriceBookQuestion, SummaryQuestion } from './questions.js';
+import { found, readable } from './reading.js';
+
+@ApiTags('Finance')
+@RequireScope('read')
+@Controller('v1')
+export class FinanceController {
+  constructor(@Inject(FINANCE_PORTS) private readonly ports: FinancePorts) {}
+
+  @Get('usage/summary')
+  @ApiOperation({ summary: 'What was consumed, by account, operation and day' })
+  @DescribesRead(SummaryAnswer)
+  async summariseUsage(
+    @TenantOfKey() tenant_id: string,
+    @Query({ schema: SummaryQuestion }) question: SummaryQuestion,
+  ) {
+    const items = await readable(usageSummary(this.ports.pool, tenant_id, question));
+    return { items, next_cursor: null };
+  }
+
+  @Get('price-book')
+  @ApiOperation({ summary: 'The prices in force, or those of a version' })
+  @DescribesRead(PriceBookAnswer)
+  async showPriceBook(
+    @TenantOfKey() tenant_id: string,
+    @Query({ schema: PriceBookQuestion }) { version }: PriceBookQuestion,
+  ) {
+    const { store, clock } = this.ports;
+    const books = await readPriceBooks(store, tenant_id);
+    const now = instantOf(clock());
+    const what = version === undefined ? 'price book is in force' : `price book ${version}`;
+    return found(Promise.resolve(priceBookAt(books, now, version)), what);
+  }
+
+  @Get('dead-letters')
+  @ApiOperation({ summary: 'Messages that could not be decided, last filed first' })
+  @DescribesRead(DeadLetterPage)
+  listDeadLetters(
+    @TenantOfKey() tenant_id: string,
+    @Query({ schema: DeadLetterQuestion }) question: DeadLetterQuestion,
+  ) {
+    return readable(deadLetters(this.ports.pool, tenant_id, question));
+  }
+}

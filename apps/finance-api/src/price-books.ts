@@ -1,0 +1,38 @@
+import {
+  decodePriceBookEvent,
+  followLink,
+  GENESIS,
+  priceBookStream,
+  type Instant,
+} from '#libs/contracts';
+import type { EventReader } from '#libs/event-store';
+import { evolvePriceBooks, initialPriceBooks, type PriceBooks } from '#libs/ledger';
+
+/** Every version that a tenant has published, from its stream. */
+export async function readPriceBooks(store: EventReader, tenant_id: string): Promise<PriceBooks> {
+  const books = initialPriceBooks();
+  let head = GENESIS;
+  for await (const page of store.readStream(priceBookStream(tenant_id))) {
+    for (const recorded of page) {
+      head = followLink(head, recorded);
+      evolvePriceBooks(books, decodePriceBookEvent(recorded.data), recorded.revision);
+    }
+  }
+  return books;
+}
+
+/** One version with its prices, and the names of all. Undefined when there is none of that name. */
+export function priceBookAt(books: PriceBooks, now: Instant, version: string | undefined) {
+  const in_force = books.versions.findLast((book) => book.effective_from <= now);
+  const book =
+    version === undefined ? in_force : books.versions.find((one) => one.version === version);
+  if (!book) return undefined;
+  return {
+    ...book,
+    in_force: book === in_force,
+    versions: books.versions.map(({ version: name, effective_from }) => ({
+      version: name,
+      effective_from,
+    })),
+  };
+}

@@ -1,0 +1,89 @@
+import { AccountId, InstantInput, Period, PriceBookVersion, RequestId } from '#libs/contracts';
+import { DEFAULT_PAGE, MAX_PAGE, USAGE_GROUPS } from '#libs/read-models';
+import { z } from 'zod';
+
+const account_id = AccountId.meta({ description: 'Who pays', example: 'acct-0001' });
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a whole number')
+  .transform(Number);
+
+/** Read your own write: the revision that a decision told. */
+const at_least = wholeNumber.optional().meta({
+  description:
+    'Wait, up to 5 s, until the read model shows this revision of the account; 503 when it does not',
+  example: '12',
+});
+
+const page = {
+  cursor: z.string().max(512).optional().meta({ description: "A page's next_cursor" }),
+  limit: wholeNumber
+    .refine((limit) => limit >= 1 && limit <= MAX_PAGE, `must be from 1 to ${MAX_PAGE}`)
+    .optional()
+    .meta({ description: `Items per page. Default: ${DEFAULT_PAGE}`, example: '50' }),
+};
+
+export const AccountPath = z.strictObject({ account_id });
+export type AccountPath = z.infer<typeof AccountPath>;
+
+export const RequestPath = z.strictObject({ account_id, request_id: RequestId });
+export type RequestPath = z.infer<typeof RequestPath>;
+
+/** `2026-01` or `2026-01.csv`. */
+export const InvoicePath = z.strictObject({
+  account_id,
+  period: z
+    .string()
+    .regex(/^\d{4}-(0[1-9]|1[0-2])(\.csv)?$/, 'must be a month such as 2026-01, or 2026-01.csv')
+    .meta({ description: 'The month (UTC); with `.csv` for a spreadsheet', example: '2026-01' }),
+});
+export type InvoicePath = z.infer<typeof InvoicePath>;
+
+export const periodOfPath = (period: string): Period => period.slice(0, 7);
+
+export const BalanceQuestion = z.strictObject({
+  at_least,
+  as_of: z
+    .union([wholeNumber, InstantInput], 'must be a revision or an RFC 3339 time')
+    .optional()
+    .meta({ description: 'The balance as it was, at a revision or a time', example: '7' }),
+});
+export type BalanceQuestion = z.infer<typeof BalanceQuestion>;
+
+export const AccountQuestion = z.strictObject({ at_least });
+export type AccountQuestion = z.infer<typeof AccountQuestion>;
+
+export const StatementQuestion = z.strictObject({ at_least, ...page });
+export type StatementQuestion = z.infer<typeof StatementQuestion>;
+
+export const PageQuestion = z.strictObject(page);
+export type PageQuestion = z.infer<typeof PageQuestion>;
+
+export const DeadLetterQuestion = z.strictObject({
+  ...page,
+  open: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional()
+    .meta({ description: 'Only those that were not redriven yet' }),
+});
+export type DeadLetterQuestion = z.infer<typeof DeadLetterQuestion>;
+
+export const PriceBookQuestion = z.strictObject({
+  version: PriceBookVersion.optional().meta({ description: 'Default: the one in force now' }),
+});
+export type PriceBookQuestion = z.infer<typeof PriceBookQuestion>;
+
+const day = z.iso.date('must be a day such as 2026-01-31');
+
+export const SummaryQuestion = z.strictObject({
+  from: day.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
+  to: day.optional().meta({ description: 'First day that no longer counts' }),
+  group_by: z
+    .string()
+    .transform((text) => text.split(',').filter((name) => name !== ''))
+    .pipe(z.array(z.enum(USAGE_GROUPS, `must be out of ${USAGE_GROUPS.join(', ')}`)))
+    .default([])
+    .meta({ description: 'Any of account, operation, day, by commas', example: 'operation,day' }),
+});
+export type SummaryQuestion = z.infer<typeof SummaryQuestion>;

@@ -1,0 +1,35 @@
+import { ContractViolation } from '#libs/contracts';
+import { invalidRequest, Problem, problemDetails, unavailable } from '#libs/http';
+import { waitForRevision } from '#libs/read-models';
+import type { Pool } from 'pg';
+
+const RETRY_AFTER_SECONDS = 1;
+
+/** Waits until the account's rows show the revision that the caller has seen, if it names one. */
+export async function waitForOwnWrite(
+  pool: Pool,
+  tenant_id: string,
+  account_id: string,
+  at_least: number | undefined,
+): Promise<void> {
+  if (at_least === undefined) return;
+  if (await waitForRevision(pool, tenant_id, account_id, at_least)) return;
+  const detail = `the read model has not reached revision ${at_least} of ${account_id} yet`;
+  throw unavailable('not_yet_projected', detail, RETRY_AFTER_SECONDS, { at_least });
+}
+
+/** The answer of a query; 404 when there is none, 400 when the question cannot be answered. */
+export async function found<T>(query: Promise<T | undefined>, what: string): Promise<T> {
+  const answer = await readable(query);
+  if (answer === undefined) throw new Problem(problemDetails(404, 'not_found', `no ${what}`));
+  return answer;
+}
+
+export async function readable<T>(query: Promise<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    if (!(error instanceof ContractViolation)) throw error;
+    throw invalidRequest([{ path: '', message: error.message }]);
+  }
+}

@@ -78,7 +78,7 @@ begin
     if v_fits[v_call.n] then
       r_position := v_next;
       v_next := v_next + v_call.counted;
-    elsif v_call.actual < r_revision or exists (
+    elsif exists (
       select from unnest(p_id[v_first : v_first + v_call.counted - 1]) with ordinality g(id, n)
       where g.id is distinct from (select e.event_id from events.event e
         where e.stream = v_call.stream and e.revision = v_call.expected + g.n::int))

@@ -23,7 +23,7 @@ export interface SubscriptionSources {
  */
 const OWN_POLL_MS = 25;
 const FIRST_POLL_MS = 5;
-const MAX_POLL_MS = 50;
+const MAX_POLL_MS = 100;
 
 const MAX_BACKOFF_MS = 2_000;
 

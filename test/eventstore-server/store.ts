@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { openLogFile, type LogFile } from './log-file.js';
+
+export interface ProposedEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly is_json: boolean;
+  readonly data: Buffer;
+  readonly metadata: Buffer;
+}
+
+export interface StoredEvent extends ProposedEvent {
+  readonly stream: string;
+  /** Counts up by one from 0 within the stream; TOMBSTONE for the event that ends it for ever. */
+  readonly revision: number;
+  /** Place in the log; rises, with gaps. */
+  readonly position: number;
+  /** Ticks of 100 ns since 1970, as decimal text. */
+  readonly created: string;
+}
+
+/** Stands for 2^63 - 1, the revision of a tombstone. */
+export const TOMBSTONE = -3;
+export const revisionText = (revision: number): string =>
+  revision === TOMBSTONE ? '9223372036854775807' : String(revision);
+
+export const isTombstone = (event: StoredEvent): boolean => event.revision === TOMBSTONE;
+
+export interface StreamState {
+  readonly events: StoredEvent[];
+  tombstone?: StoredEvent;
+}
+
+/** What a stream's metadata may say about its life; the rest is kept in the events alone. */
+export interface StreamMetadata {
+  readonly $tb?: number;
+  readonly $maxCount?: number;
+  readonly $maxAge?: number;
+  readonly $acl?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** Events, in order and by stream. Written only within `submit`. */
+export interface Store {
+  /** All events, positions rising. */
+  readonly log: readonly StoredEvent[];
+  /** The position that the next event will get. */
+  end(): number;
+  stream(name: string): StreamState | undefined;
+  metadata(name: string): StreamMetadata;
+  /**
+   * Runs `work` with all that is submitted in this turn of the event loop, in order; calls what it
+   * returns once everything that the group wrote is durable.
+   */
+  submit(work: () => () => void): void;
+  write(stream: string, events: readonly ProposedEvent[]): StoredEvent[];
+  writeTombstone(stream: string): StoredEvent;
+  /** Takes a place in the log without an event, as an append of no events does. Returns it. */
+  skip(): number;
+  /** The revision at which this process first wrote this id to the stream. */
+  firstRevisionOf(stream: string, id: string): number | undefined;
+  /** Called with the events of every group, once they are durable. Returns how to stop it. */
+  onCommit(listener: (events: readonly StoredEvent[]) => void): () => void;
+  /** Forgets what was submitted and not yet run, and closes the log. */
+  close(): void;
+}
+
+/** How many ids the server remembers for appends without an exact expected revision. */
+const REMEMBERED_IDS = 100_000;
+
+export function openStore(dir: string | undefined): Store {
+  const file: LogFile | undefined = dir === undefined ? undefined : openLogFile(dir);
+  const log: StoredEvent[] = [];
+  const streams = new Map<string, StreamState>();
+  const revisions = new Map<string, number>();
+  const listeners = new Set<(events: readonly StoredEvent[]) => void>();
+  let end = 0;
+  let queue: (() => () => void)[] = [];
+  let unsaved: StoredEvent[] = [];
+  let flushing: NodeJS.Immediate | undefined;
+
+  function add(event: StoredEvent): void {
+    log.push(event);
+    end = event.position + sizeOf(event);
+    const state = streams.get(event.stream) ?? { events: [] };
+    streams.set(event.stream, state);
+    if (isTombstone(event)) state.tombstone = event;
+    else state.events.push(event);
+  }
+
+  function write(stream: string, proposed: ProposedEvent, revision: number): StoredEvent {
+    const created = `${Date.now()}0000`;
+    const event = { ...proposed, stream, revision, position: end, created };
+    add(event);
+    unsaved.push(event);
+    const key = `${stream}\0${event.id}`;
+    if (!revisions.has(key)) revisions.set(key, revision);
+    if (revisions.size > REMEMBERED_IDS) revisions.delete(revisions.keys().next().value!);
+    return event;
+  }
+
+  function flush(): void {
+    flushing = undefined;
+    const group = queue;
+    queue = [];
+    const replies = group.map((work) => work());
+    const events = unsaved;
+    unsaved = [];
+    if (events.length > 0) file?.append(events);
+    for (const reply of replies) reply();
+    if (events.length > 0) for (const listener of listeners) listener(events);
+  }
+
+  const store: Store = {
+    log,
+    end: () => end,
+    stream: (name) => streams.get(name),
+    metadata: (name) => parseMetadata(streams.get(`$$${name}`)?.events.at(-1)),
+    submit(work) {
+      queue.push(work);
+      flushing ??= setImmediate(flush);
+    },
+    write: (stream, events) => {
+      const from = streams.get(stream)?.events.length ?? 0;
+      return events.map((event, n) => write(stream, event, from + n));
+    },
+    writeTombstone: (stream) => write(stream, { ...emptyEvent('$streamDeleted') }, TOMBSTONE),
+    skip() {
+      end += 64;
+      return end - 64;
+    },
+    firstRevisionOf: (stream, id) => revisions.get(`${stream}\0${id}`),
+    onCommit(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      clearImmediate(flushing);
+      queue = [];
+      listeners.clear();
+      file?.close();
+    },
+  };
+
+  for (const event of file?.recovered ?? []) add(event);
+  if (log.length === 0) {
+    const metadata = { ...emptyEvent('$metadata'), is_json: true, data: Buffer.from('{}') };
+    store.submit(() => {
+      // An empty server has two events, as its checkpoints tell.
+      store.write('$$$scavenges', [metadata, { ...metadata, id: randomUUID() }]);
+      return () => {};
+    });
+    flush();
+  }
+  return store;
+}
+
+const emptyEvent = (type: string): ProposedEvent => ({
+  id: randomUUID(),
+  type,
+  is_json: false,
+  data: Buffer.alloc(0),
+  metadata: Buffer.alloc(0),
+});
+
+const sizeOf = (event: StoredEvent): number =>
+  128 + event.stream.length + event.type.length + event.data.length + event.metadata.length;
+
+function parseMetadata(event: StoredEvent | undefined): StreamMetadata {
+  if (event === undefined) return {};
+  try {
+    return JSON.parse(event.data.toString('utf8')) as StreamMetadata;
+  } catch {
+    return {}; // the server ignores what it cannot read
+  }
+}

@@ -290,7 +290,7 @@ async function step(label, frames, n = 1, { sorted, brief, extra = 0 } = {}) {
 }
 let probeNo = 0;
 /** frames (a number = wait that many ms) on a call of their own: every answer until ms after the last frame, with its delay after the FIRST frame in whole seconds; then: does the same call still append? */
-async function probe(label, frames, { ms = 2700, halfClose = false, brief = false } = {}) {
+async function probe(label, frames, { ms = 3500, halfClose = false, brief = false } = {}) {
   const no = probeNo++,
     s = new Session(),
     good = () =>

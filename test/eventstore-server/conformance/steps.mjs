@@ -24,7 +24,7 @@ const settled = async (seen) => {
     await sleep(50);
     quiet = seen.length === length ? quiet + 50 : 0;
     length = seen.length;
-    if (length > 0 && quiet >= (/^(CU|ERR)/.test(seen[length - 1]) ? 250 : 700)) return;
+    if (length > 0 && quiet >= (/^(CU|ERR)/.test(seen[length - 1]) ? 400 : 1200)) return;
   }
 };
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));

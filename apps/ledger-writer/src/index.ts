@@ -1,4 +1,5 @@
 export { AccountCache } from './account-cache.js';
+export { startLedgerWriter, type LedgerWriter } from './ledger-writer.js';
 export { PriceBookShelf } from './price-book-shelf.js';
 export type { ReadSide } from './read-side.js';
 export { Stalls } from './stalls.js';

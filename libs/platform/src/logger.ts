@@ -44,7 +44,8 @@ export function nestLogger(logger: Logger): LoggerService {
       else logger[level]({ ...fields, value: message });
     };
   return {
-    log: write('info'),
+    // Nest tells of every route and module that it starts: of use to who debugs Nest.
+    log: write('debug'),
     fatal: write('fatal'),
     error: write('error'),
     warn: write('warn'),

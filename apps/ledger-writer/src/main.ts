@@ -1,0 +1,13 @@
+import 'reflect-metadata';
+import { openEngines } from '#libs/engines';
+import { serveHealth } from '#libs/http';
+import { runService } from '#libs/platform';
+import { startLedgerWriter } from './ledger-writer.js';
+
+await runService('ledger-writer', async (service) => {
+  const engines = await openEngines({ ...service, name: 'ledger-writer', access: 'share' });
+  service.shutdown.step('engines', () => engines.close());
+  const writer = await startLedgerWriter({ ...service, engines });
+  service.shutdown.step('ledger-writer', () => writer.close());
+  await serveHealth('ledger-writer', service);
+});

@@ -1,0 +1,17 @@
+import 'reflect-metadata';
+import { openEngines } from '#libs/engines';
+import { serveHealth } from '#libs/http';
+import { runService } from '#libs/platform';
+import { startProjector } from './projector.js';
+
+await runService('projector', async (service) => {
+  const engines = await openEngines({ ...service, name: 'projector', access: 'share' });
+  service.shutdown.step('engines', () => engines.close());
+  const projector = await startProjector({ ...service, engines });
+  service.shutdown.step('projector', () => projector.close());
+  await serveHealth('projector', service);
+  // A projector that has stopped for good ends its process: whoever restarts it sees the reason.
+  const broken = await projector.broken;
+  service.logger.fatal({ err: broken }, 'the projection cannot go on');
+  process.exit(await service.shutdown.run('the projection is broken', 1));
+});

@@ -1,0 +1,53 @@
+import { FinanceApiModule } from '#apps/finance-api';
+import { startLedgerWriter } from '#apps/ledger-writer';
+import { startProjector } from '#apps/projector';
+import { UsageGatewayModule } from '#apps/usage-gateway';
+import { openEngines } from '#libs/engines';
+import { createHttpApp } from '#libs/http';
+import { devApiKey, type ApiKey, type Service } from '#libs/platform';
+import { devKeyOf } from './dev-key.js';
+import { greeting } from './greeting.js';
+
+const API = {
+  title: 'usage-ledger',
+  description: 'An event-sourced ledger of usage credits: writes and reads on one port.',
+  version: '1',
+};
+
+/** Everything in one process: gateway, writer, projector and finance API on the same engines. */
+export async function startStandalone(service: Service): Promise<void> {
+  const { configuration, logger, shutdown } = service;
+  const dev_key = await devKeyOf(configuration);
+  const keys = withDevKey(configuration.api_keys, dev_key?.key);
+  const engines = await openEngines({ ...service, name: 'usage-ledger', access: 'own' });
+  shutdown.step('engines', () => engines.close());
+
+  const projector = await startProjector({ ...service, engines });
+  shutdown.step('projector', () => projector.close());
+  void projector.broken.then((err) => logger.fatal({ err }, 'the projection cannot go on'));
+
+  const writer = await startLedgerWriter({ ...service, engines });
+  shutdown.step('ledger-writer', () => writer.close());
+  await writer.shelf.refresh(new Set(keys.map(({ tenant_id }) => tenant_id)));
+
+  const http = await createHttpApp({
+    ...service,
+    api: API,
+    keys,
+    modules: [
+      UsageGatewayModule.register({ ...service, bus: engines.bus }),
+      FinanceApiModule.register({ ...service, pool: engines.query_pool, store: engines.store }),
+    ],
+  });
+  shutdown.step('http', () => http.close());
+  await http.listen({ host: configuration.host, port: configuration.port });
+  const url = (await http.getUrl()).replace('[::1]', '127.0.0.1');
+  logger.info({ url, data_dir: configuration.data_dir }, 'ready');
+  if (dev_key?.is_new) process.stdout.write(greeting(url, dev_key.key, configuration.data_dir));
+}
+
+const withDevKey = (keys: readonly ApiKey[], key: string | undefined): readonly ApiKey[] => {
+  if (key === undefined) return keys;
+  const dev = devApiKey(key);
+  return [...keys.filter(({ sha256 }) => sha256 !== dev.sha256), dev];
+};

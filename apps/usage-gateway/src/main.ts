@@ -1,0 +1,10 @@
+import 'reflect-metadata';
+import { openBusAlone } from '#libs/engines';
+import { runService } from '#libs/platform';
+import { startUsageGateway } from './usage-gateway.js';
+
+await runService('usage-gateway', async (service) => {
+  const engines = await openBusAlone({ ...service, name: 'usage-gateway', access: 'share' });
+  service.shutdown.step('engines', () => engines.close());
+  await startUsageGateway(service, engines.bus);
+});

@@ -60,10 +60,23 @@ it('is asked to project up to the live checkpoint', async () => {
   expect(asked).toEqual([{ event_id, position }]);
 });
 
-it('refuses a rebuild that stops short of it', async () => {
+it('does not take a rebuild that stops short of it for equal', async () => {
   const catch_up = () => rebuild.apply(models.recorder.recorded.slice(0, -1));
-  await expect(replace({ catch_up, accept: 'any' })).rejects.toThrow('was projected to');
+  const { replaced, differing } = await replace({ catch_up });
+  expect({ replaced, differing }).toEqual({
+    replaced: false,
+    differing: ['accounts', 'checkpoint', 'entries', 'usage_totals'],
+  });
   expect(await schemas()).toEqual(['read', 'read_next']);
+});
+
+it('F14: follows a store that lost its tail, when told to', async () => {
+  const kept = models.recorder.recorded.slice(0, -1);
+  const replacement = await replace({ accept: 'any', catch_up: () => rebuild.apply(kept) });
+  expect(replacement.replaced).toBe(true);
+  expect(await models.projection.loadCheckpoint()).toMatchObject({
+    event_id: kept.at(-1)!.event_id,
+  });
 });
 
 it('keeps the live tables when the rebuilt ones differ, unless they are to be repaired', async () => {

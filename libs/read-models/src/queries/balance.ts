@@ -84,27 +84,18 @@ export async function balanceAsOf(
   schema: string = READ_SCHEMA,
 ): Promise<BalanceView | undefined> {
   const ids = { tenant_id, account_id } as Ids;
+  const last = await projectedRevision(pool, tenant_id, account_id, schema);
+  if (last === -1) return undefined;
   const revision =
     'revision' in as_of
-      ? await boundRevision(pool, schema, ids, as_of.revision)
-      : await revisionAt(pool, schema, ids, as_of.instant);
-  if (revision === undefined) return undefined;
+      ? Math.max(-1, Math.min(as_of.revision, last))
+      : await revisionAt(pool, schema, ids, last, as_of.instant);
   if (revision === -1) return viewOf(initialAccount(ids.tenant_id, ids.account_id), -1, BEFORE);
   const account = await foldEntries(pool, schema, ids, revision);
   return viewOf(account, revision, 'instant' in as_of ? as_of.instant : account.now!);
 }
 
 const BEFORE = '0000-01-01T00:00:00.000Z' as Instant;
-
-async function boundRevision(
-  pool: Pool,
-  schema: string,
-  ids: Ids,
-  asked: number,
-): Promise<number | undefined> {
-  const projected = await projectedRevision(pool, ids.tenant_id, ids.account_id, schema);
-  return projected === -1 ? undefined : Math.max(-1, Math.min(asked, projected));
-}
 
 /** The account's last projected revision; -1 for an unknown account. */
 export async function projectedRevision(

@@ -5,6 +5,8 @@ export default {
   testEnvironment: 'node',
   // Jest runs what tsc built; the source maps lead back to the .ts files.
   roots: ['<rootDir>/dist'],
+  // A busy machine is slow, not wrong.
+  testTimeout: 30_000,
   testRegex: '\\.spec\\.js$',
   globalSetup: '<rootDir>/dist/test/postgres-setup.js',
   globalTeardown: '<rootDir>/dist/test/postgres-teardown.js',

@@ -134,6 +134,11 @@ describe('an event that contradicts its account breaks an invariant', () => {
     ['burns a grant that is scheduled', spent, (e) => (first(e).grant_id = 'plan')],
     ['burns more than a grant holds', spent, (e) => moveAll(e, 6n, -1n)],
     ['burns less than nothing', spent, (e) => moveAll(e, -2n, 7n)],
+    [
+      'names a grant that gives nothing',
+      spent,
+      (e) => e.allocations.push({ ...first(e), credits: 0n }),
+    ],
     ['allocates nothing', spent, (e) => (e.allocations = [])],
     ['starts a grant twice', starts, (e) => (e.grant_id = first(e).grant_id = 'pack')],
     ['starts a grant with other credits', starts, (e) => moveAll(e, 8n, 13n)],

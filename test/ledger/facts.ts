@@ -6,7 +6,7 @@ import {
   type Balance,
   type Instant,
 } from '#libs/contracts';
-import { decisionFields, type Context } from '#libs/ledger';
+import type { Context } from '#libs/ledger';
 import { grantOf, minutes, PRICES, sweep, usageOf } from './requests.js';
 
 /** Credits on grants: `[['pack', 20n]]`. */
@@ -109,14 +109,14 @@ export function eventOf(
   context: Context,
 ): AccountEvent {
   const balance_after = { ...before, available: before.available + fact.adds };
-  const { request_id, fingerprint, user_id, api_key_id, metadata, ...common } = decisionFields(
-    request,
-    context,
-  );
+  const { tenant_id, account_id, request_id, occurred_at } = request;
+  const { now: recorded_at, source, fingerprint } = context;
+  const common = { schema: 1, tenant_id, account_id, occurred_at, recorded_at, source };
   if (fact.type === 'GrantActivated' || fact.type === 'CreditsExpired') {
     const own = { type: fact.type, caused_by: request_id, ...fact.own, balance_after };
     return { ...common, ...own } as AccountEvent;
   }
+  const { user_id, api_key_id, metadata } = request;
   const told = { user_id, api_key_id, metadata };
   const answered = { ...common, ...told, request_id, fingerprint, type: fact.type };
   const period = fact.type === 'GrantRejected' ? {} : { period: periodOf(request.occurred_at) };

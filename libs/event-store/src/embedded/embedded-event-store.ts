@@ -20,7 +20,7 @@ export interface EmbeddedEventStoreOptions {
 
 /**
  * One call appends under the log's only lock, so the largest call is the longest time that anybody
- * waits for it: 5,000 events take some 60 ms, 4 MB about as long. A single append may fill a call.
+ * waits for it: 5,000 events or 4 MB take about a tenth of a second. A single append may fill a call.
  */
 const LIMITS = { max_events: 5_000, max_bytes: 4_000_000 };
 

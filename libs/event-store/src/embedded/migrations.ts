@@ -23,14 +23,18 @@ alter table event alter data set storage external;
 `;
 
 /**
+ * A plan made before the table's statistics know how large it has become would read and sort all of
+ * it; pages of a log are read along an index, whatever the statistics say.
+ */
+const ALONG_INDEX = 'set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off';
+
+/**
  * Appends to several streams in one round trip: p_streams, p_expected and p_counts have an element per
  * stream, the others one per event, stream by stream in the same order; p_owner is the index of the
  * event's stream, p_revision follows from the expected revision. One stream must not occur twice.
  *
  * When everything fits, one row with the position before the first event; else one row per stream with
  * the position before its first event, null when nothing was written for it.
- *
- * The planner settings keep a plan that was made for an empty table from scanning a large one.
  */
 const appendFunction = `
 create function append(
@@ -99,7 +103,57 @@ begin
 end $$;
 `;
 
+const EVENT_COLUMNS = 'e.position, e.stream, e.revision, e.event_id, e.type, e.data, e.meta';
+const EVENT_TABLE = `(r_position bigint, r_stream text, r_revision int, r_event_id uuid, r_type text,
+  r_data text, r_meta text)`;
+
+/** Bytes of data on the page before this event. */
+const bytesBefore = (order: string) =>
+  `sum(octet_length(e.data)) over (order by e.${order}) - octet_length(e.data)`;
+
+/**
+ * A page ends before p_bytes of data are exceeded, but has at least one event. Of all streams: first a
+ * row with the end of the log alone, as its position, then the events up to it.
+ */
+const readingFunctions = `
+create function page_of_all(
+  p_after bigint, p_until bigint, p_prefix text, p_count int, p_bytes bigint
+) returns table ${EVENT_TABLE} language plpgsql stable ${ALONG_INDEX} as $$
+begin
+  select coalesce(max(e.position), 0) into r_position from events.event e;
+  return next;
+  return query
+    select ${EVENT_COLUMNS} from (
+      select e.*, ${bytesBefore('position')} as before
+      from events.event e
+      where e.position > p_after and e.position <= least(r_position, p_until)
+        and left(e.stream, length(p_prefix)) = p_prefix
+      order by e.position limit p_count
+    ) e where e.before < p_bytes;
+end $$;
+
+create function page_of_stream(p_stream text, p_from int, p_count int, p_bytes bigint)
+returns table ${EVENT_TABLE} language plpgsql stable ${ALONG_INDEX} as $$
+begin
+  return query
+    select ${EVENT_COLUMNS} from (
+      select e.*, ${bytesBefore('revision')} as before
+      from events.event e where e.stream = p_stream and e.revision >= p_from
+      order by e.revision limit p_count
+    ) e where e.before < p_bytes;
+end $$;
+
+create function last_of_stream(p_stream text)
+returns table ${EVENT_TABLE} language plpgsql stable ${ALONG_INDEX} as $$
+begin
+  return query
+    select ${EVENT_COLUMNS} from events.event e
+    where e.stream = p_stream order by e.revision desc limit 1;
+end $$;
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { name: 'event table', sql: eventTable },
   { name: 'append function', sql: appendFunction },
+  { name: 'reading functions', sql: readingFunctions },
 ];

@@ -19,35 +19,9 @@ type EventRow = [
 /** Positions of one window that a page of one prefix looks at, so that no query runs for long. */
 const WINDOW = 10_000;
 
-const COLUMNS = 'e.position, e.stream, e.revision, e.event_id, e.type, e.data, e.meta';
-
-/**
- * The events after $1, up to position $2 and to the window's end, of the streams that begin with $3;
- * at most $4 of them. Beside each one, or alone, the end of the log as the same snapshot has it.
- */
-const PAGE_OF_ALL = `
-with log as materialized (select coalesce(max(position), 0) as head from events.event)
-select log.head, ${COLUMNS}
-from log left join lateral (
-  select e.*, sum(octet_length(e.data)) over (order by e.position) - octet_length(e.data) as before
-  from events.event e
-  where e.position > $1::bigint and e.position <= least(log.head, $2::bigint)
-    and starts_with(e.stream, $3)
-  order by e.position limit $4
-) e on e.before < ${PAGE_BYTES}`;
-
-const PAGE_OF_STREAM = `
-select ${COLUMNS}
-from (
-  select e.*, sum(octet_length(e.data)) over (order by e.revision) - octet_length(e.data) as before
-  from events.event e
-  where e.stream = $1 and e.revision >= $2::int
-  order by e.revision limit $3
-) e where e.before < ${PAGE_BYTES}`;
-
-const LAST_OF_STREAM = `
-select ${COLUMNS} from events.event e where e.stream = $1 order by e.revision desc limit 1`;
-
+const PAGE_OF_ALL = 'select * from events.page_of_all($1, $2, $3, $4, $5)';
+const PAGE_OF_STREAM = 'select * from events.page_of_stream($1, $2, $3, $4)';
+const LAST_OF_STREAM = 'select * from events.last_of_stream($1)';
 const HEAD = 'select coalesce(max(position), 0) from events.event';
 
 const HOLDS = `
@@ -88,13 +62,11 @@ export async function pageOfAll(
 ): Promise<PageOfAll> {
   const { prefix, after, until, count } = range;
   const window_end = Math.min(until, after + Math.max(WINDOW, count));
-  const values = [after, window_end, prefix, count];
-  type Row = [head: string, ...event: EventRow | null[]];
-  const rows = await rowsOf<Row>(pool, 'events_page_of_all', PAGE_OF_ALL, values);
+  const values = [after, window_end, prefix, count, PAGE_BYTES];
+  const rows = await rowsOf<EventRow>(pool, 'events_page_of_all', PAGE_OF_ALL, values);
   const head = Number(rows[0]![0]);
   requireWithinLog(after, head);
-  // Without a match there is one row, which says only where the log ends.
-  const events = rows.flatMap(([, ...row]) => (row[0] === null ? [] : [eventOf(row as EventRow)]));
+  const events = rows.slice(1).map(eventOf);
   const last = events.at(-1);
   const read_to = last === undefined ? Math.min(window_end, head) : Number(last.position);
   return { events, read_to, head };
@@ -112,7 +84,7 @@ export async function pageOfStream(
   from: number,
   count: number,
 ): Promise<PageOfStream> {
-  const values = [stream, from, count];
+  const values = [stream, from, count, PAGE_BYTES];
   const rows = await rowsOf<EventRow>(pool, 'events_page_of_stream', PAGE_OF_STREAM, values);
   const events = rows.map(eventOf);
   // At most 3 bytes of UTF-8 per unit of UTF-16: less than this was not cut for its size.

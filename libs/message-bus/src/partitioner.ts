@@ -11,10 +11,15 @@ const MULTIPLIER = 0x5bd1e995;
 const SEED = 0x9747b28c;
 const SHIFT = 24;
 
+/** Room for the bytes of nearly every key, so that most need no buffer of their own. */
+const scratch = Buffer.allocUnsafeSlow(1_024);
+const MAX_BYTES_PER_UNIT = 3;
+
 /** 32-bit murmur2 of the key's UTF-8 bytes. */
 export function murmur2(key: string): number {
-  const bytes = Buffer.from(key);
-  const length = bytes.length;
+  const fits = key.length * MAX_BYTES_PER_UNIT <= scratch.length;
+  const bytes = fits ? scratch : Buffer.from(key);
+  const length = fits ? scratch.write(key) : bytes.length;
   const tail = length & ~3;
   let hash = SEED ^ length;
   for (let at = 0; at < tail; at += 4) {

@@ -1,8 +1,10 @@
 /** Messages and bytes that may wait in memory; who comes when it is full waits in turn. */
 export interface Admission {
+  /** Takes room if there is some and nobody waits for it. */
+  readonly tryEnter: (load: Load) => boolean;
   /** Resolves when there is room, and takes it. Rejects with PublishTimeout after the deadline. */
-  enter(load: Load, deadline: number): Promise<void>;
-  leave(load: Load): void;
+  readonly enter: (load: Load, deadline: number) => Promise<void>;
+  readonly leave: (load: Load) => void;
 }
 
 export interface Load {
@@ -25,13 +27,17 @@ export function createAdmission(limit: Load): Admission {
     inside.bytes += load.bytes;
   };
 
+  const tryEnter = (load: Load) => {
+    if (isFull() || waiting.size > 0) return false;
+    take(load);
+    return true;
+  };
+
   return {
-    enter(load, deadline) {
-      if (!isFull() && waiting.size === 0) {
-        take(load);
-        return Promise.resolve();
-      }
-      return new Promise((resolve, reject) => {
+    tryEnter,
+    async enter(load, deadline) {
+      if (tryEnter(load)) return;
+      await new Promise<void>((resolve, reject) => {
         const admit = () => {
           waiting.delete(admit);
           clearTimeout(timer);

@@ -6,7 +6,7 @@ import { backoffMs, type Backoff } from '../delivery/backoff.js';
 import { checkSize, messageBytes, normalText, normalValue } from '../message-value.js';
 import { partitionOf } from '../partitioner.js';
 import type { OutgoingMessage } from '../port.js';
-import { createAdmission } from './admission.js';
+import { createAdmission, type Load } from './admission.js';
 import { encodeBatch, type BatchPlace, type Record } from './record-batch.js';
 import type { Topics } from './schema.js';
 
@@ -20,7 +20,7 @@ export interface AppenderLimits {
 }
 
 /** Told of each batch right after its commit. */
-export type OnAppended = (place: BatchPlace, records: readonly Record[], bytes: number) => void;
+export type OnAppended = (place: BatchPlace, records: readonly Record[]) => void;
 
 export interface Appender {
   /** Resolves when all messages are durable. Rejects when any may not be. */
@@ -30,13 +30,13 @@ export interface Appender {
 }
 
 /** Some messages of one publish; never split further, so its fate is one. */
-interface Chunk {
+interface Chunk extends Load {
   readonly topic: string;
-  readonly partitions: ReadonlyMap<number, Record[]>;
-  readonly messages: number;
-  readonly bytes: number;
+  readonly records: readonly Record[];
+  /** On the monotonic clock. */
   readonly deadline: number;
-  readonly done: (error?: unknown) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Most that one statement carries, and therefore about the most of one stored batch. */
@@ -53,18 +53,13 @@ export function createAppender(
   limits: AppenderLimits,
   appended: OnAppended,
 ): Appender {
-  const queue: Chunk[] = [];
+  let queue: Chunk[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
   const admission = createAdmission({
     messages: limits.max_queued_messages,
     bytes: limits.max_queued_bytes,
   });
-
-  const settle = (chunk: Chunk, error?: unknown) => {
-    admission.leave(chunk);
-    chunk.done(error);
-  };
 
   const take = (): Chunk[] => {
     let messages = 0;
@@ -74,23 +69,27 @@ export function createAppender(
       bytes += chunk.bytes;
       return index > 0 && (messages > CALL_MESSAGES || bytes > CALL_BYTES);
     });
-    return queue.splice(0, end === -1 ? queue.length : end);
+    const taken = end === -1 ? queue : queue.slice(0, end);
+    queue = end === -1 ? [] : queue.slice(end);
+    return taken;
   };
 
   const write = async (taken: readonly Chunk[]) => {
     let chunks = taken;
-    for (let attempt = 1; chunks.length > 0; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       try {
         await append(pool, topics, chunks, appended);
-        for (const chunk of chunks) settle(chunk);
-        return;
+        for (const chunk of chunks) chunk.resolve();
+        break;
       } catch (error) {
         const isOver = (chunk: Chunk) => !isRetriable(error) || chunk.deadline < performance.now();
-        for (const chunk of chunks.filter(isOver)) settle(chunk, error);
+        for (const chunk of chunks) if (isOver(chunk)) chunk.reject(error);
         chunks = chunks.filter((chunk) => !isOver(chunk));
       }
+      if (chunks.length === 0) break;
       await sleep(backoffMs(limits.retry, attempt));
     }
+    for (const chunk of taken) admission.leave(chunk);
   };
 
   const run = async () => {
@@ -98,24 +97,27 @@ export function createAppender(
     running = undefined;
   };
 
-  const enqueue = async (topic: string, messages: readonly OutgoingMessage[], deadline: number) => {
-    for (const part of parts(topic, messages)) {
-      const load = { messages: part.messages.length, bytes: part.bytes };
-      await admission.enter(load, deadline);
-      await new Promise<void>((resolve, reject) => {
-        const done = (error?: unknown) => (error === undefined ? resolve() : reject(error));
-        const partitions = byPartition(part.messages, topics.partitions);
-        queue.push({ ...load, topic, partitions, deadline, done });
-        running ??= run();
-      });
-    }
-  };
+  const enqueue = (topic: string, records: readonly Record[], load: Load, deadline: number) =>
+    new Promise<void>((resolve, reject) => {
+      const { messages, bytes } = load;
+      queue.push({ topic, records, messages, bytes, deadline, resolve, reject });
+      running ??= run();
+    });
 
   return {
     async publish(topic, messages) {
       if (closed) throw new Error('the message bus is closed');
       topics.idOf(topic);
-      await enqueue(topic, messages, performance.now() + limits.publish_timeout_ms);
+      const deadline = performance.now() + limits.publish_timeout_ms;
+      const records = messages.map(recordOf);
+      let from = 0;
+      for (const load of loads(topic, messages)) {
+        if (!admission.tryEnter(load)) await admission.enter(load, deadline);
+        const isAll = load.messages === records.length;
+        const part = isAll ? records : records.slice(from, from + load.messages);
+        await enqueue(topic, part, load, deadline);
+        from += load.messages;
+      }
     },
     async close() {
       closed = true;
@@ -124,47 +126,32 @@ export function createAppender(
   };
 }
 
-interface Part {
-  readonly messages: readonly OutgoingMessage[];
-  readonly bytes: number;
-}
-
-/** Checks every message before the first is sent, and cuts what one statement should not carry. */
-function parts(topic: string, messages: readonly OutgoingMessage[]): Part[] {
-  const cut: Part[] = [];
-  let from = 0;
-  let bytes = 0;
-  for (const [index, message] of messages.entries()) {
-    const size = messageBytes(message);
-    checkSize(topic, size);
-    if (index - from === CALL_MESSAGES || (index > from && bytes + size > CALL_BYTES)) {
-      cut.push({ messages: messages.slice(from, index), bytes });
-      from = index;
-      bytes = 0;
-    }
-    bytes += size;
-  }
-  if (from < messages.length) cut.push({ messages: messages.slice(from), bytes });
-  return cut;
-}
-
 const NO_HEADERS = Object.freeze({});
 
-function byPartition(
-  messages: readonly OutgoingMessage[],
-  partitions: number,
-): Map<number, Record[]> {
-  const records = new Map<number, Record[]>();
+const recordOf = ({ key, value, headers }: OutgoingMessage): Record => ({
+  key: key === null ? null : normalText(key),
+  value: normalValue(value),
+  headers: headers ?? NO_HEADERS,
+});
+
+/** How the messages are cut into what one statement carries; checks all before the first is sent. */
+function loads(topic: string, messages: readonly OutgoingMessage[]): Load[] {
+  const cut: Load[] = [];
+  let count = 0;
+  let bytes = 0;
   for (const message of messages) {
-    const key = message.key === null ? null : normalText(message.key);
-    const partition = partitionOf(key, partitions);
-    const list = records.get(partition);
-    const headers = message.headers ?? NO_HEADERS;
-    const record = { key, value: normalValue(message.value), headers };
-    if (list === undefined) records.set(partition, [record]);
-    else list.push(record);
+    const size = messageBytes(message);
+    checkSize(topic, size);
+    if (count === CALL_MESSAGES || (count > 0 && bytes + size > CALL_BYTES)) {
+      cut.push({ messages: count, bytes });
+      count = 0;
+      bytes = 0;
+    }
+    count++;
+    bytes += size;
   }
-  return records;
+  if (count > 0) cut.push({ messages: count, bytes });
+  return cut;
 }
 
 interface Batch {
@@ -173,18 +160,26 @@ interface Batch {
   readonly records: Record[];
 }
 
-/** Chunks of the same partition become one batch, in their order. */
-function merge(chunks: readonly Chunk[]): Batch[] {
-  const batches = new Map<string, Batch>();
-  for (const { topic, partitions } of chunks) {
-    for (const [partition, records] of partitions) {
-      const id = `${partition} ${topic}`;
-      const batch = batches.get(id);
-      if (batch === undefined) batches.set(id, { topic, partition, records: [...records] });
-      else for (const record of records) batch.records.push(record);
+/** The records of each partition, in their order, become one batch. */
+function merge(topics: Topics, chunks: readonly Chunk[]): Batch[] {
+  const byTopic = new Map<string, (Batch | undefined)[]>();
+  const batches: Batch[] = [];
+  for (const { topic, records } of chunks) {
+    const places = byTopic.get(topic) ?? [];
+    byTopic.set(topic, places);
+    for (const record of records) {
+      const partition = partitionOf(record.key, topics.partitions);
+      const batch = places[partition];
+      if (batch !== undefined) {
+        batch.records.push(record);
+        continue;
+      }
+      const first = { topic, partition, records: [record] };
+      places[partition] = first;
+      batches.push(first);
     }
   }
-  return [...batches.values()];
+  return batches;
 }
 
 async function append(
@@ -193,7 +188,7 @@ async function append(
   chunks: readonly Chunk[],
   appended: OnAppended,
 ): Promise<void> {
-  const batches = merge(chunks);
+  const batches = merge(topics, chunks);
   const payloads = batches.map((batch) => encodeBatch(batch.records));
   const { rows } = await pool.query<{ r_index: bigint; r_base: bigint; r_at: Instant }>({
     name: 'bus-append',
@@ -208,9 +203,7 @@ async function append(
   });
   if (rows.length !== batches.length) throw new Error('a partition of the topic is missing');
   for (const { r_index, r_base, r_at } of rows) {
-    const index = Number(r_index) - 1;
-    const { topic, partition, records } = batches[index]!;
-    const place = { topic, partition, base: Number(r_base), timestamp: r_at };
-    appended(place, records, payloads[index]!.length);
+    const { topic, partition, records } = batches[Number(r_index) - 1]!;
+    appended({ topic, partition, base: Number(r_base), timestamp: r_at }, records);
   }
 }

@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createPool } from '#libs/platform';
+import { jest } from '@jest/globals';
+import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
+import { committedSum, message, numbered, scanned, until } from '../../contract-bench.js';
+import { PublishTimeout, type MessageBus, type ReceivedMessage } from '../index.js';
+import { embeddedMessageBus, type EmbeddedBusOptions } from './embedded-bus.js';
+
+jest.setTimeout(60_000);
+
+const retry = { min_ms: 10, max_ms: 50 };
+const topics = ['t'];
+let database: TestDatabase;
+let buses: MessageBus[];
+
+beforeEach(async () => {
+  database = await freshDatabase();
+  buses = [];
+});
+afterEach(async () => {
+  await Promise.all(buses.map((bus) => bus.close()));
+  await database.drop();
+});
+
+async function open(options: Partial<EmbeddedBusOptions> = {}): Promise<MessageBus> {
+  const defaults = { topics, partitions: 4, retry, on_error: () => {} };
+  const bus = await embeddedMessageBus(database.pool, { ...defaults, ...options });
+  buses.push(bus);
+  return bus;
+}
+
+/** Runs the work while no append can be written. */
+async function whileBlocked(work: () => Promise<void>): Promise<void> {
+  const client = await database.pool.connect();
+  await client.query('begin');
+  await client.query('lock table bus.partition in exclusive mode');
+  try {
+    await work();
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
+}
+
+it('refuses another number of partitions than its topics were made with', async () => {
+  await open({ partitions: 4 });
+  await expect(open({ partitions: 8 })).rejects.toThrow('t has 4 partitions, not 8');
+  await open({ partitions: 4, topics: ['t', 'u'] });
+});
+
+it('refuses the commit of a member whose partition another has taken without its knowledge', async () => {
+  const bus = await open({ partitions: 1, commit_interval_ms: 10 });
+  await bus.publish('t', [message('k', 'v')]);
+  const offsets: number[] = [];
+  let finish = () => {};
+  const handler = async (messages: readonly ReceivedMessage[]) => {
+    offsets.push(...messages.map(({ offset }) => offset));
+    if (offsets.length === 1) await new Promise<void>((resolve) => (finish = resolve));
+  };
+  await bus.consume({ group: 'g', topics, max_batch: 10, handler });
+  await until(() => offsets.length === 1);
+  await database.pool.query('update bus.consumer_offset set epoch = epoch + 1');
+  finish();
+  await until(() => offsets.length === 2);
+  expect(offsets).toEqual([0, 0]);
+  await until(async () => (await committedSum(bus, 'g', 't')) === 1);
+});
+
+it('F14: stops where the log has lost its end, and says so', async () => {
+  const errors: string[] = [];
+  const bus = await open({ partitions: 1, on_error: (error) => errors.push(String(error)) });
+  await bus.publish('t', numbered('k', 3));
+  let got = 0;
+  const handler = async (messages: readonly ReceivedMessage[]) => {
+    got += messages.length;
+  };
+  const options = { group: 'g', topics, max_batch: 10, handler };
+  const first = await bus.consume(options);
+  await until(() => got === 3);
+  await first.close();
+  await database.pool.query('update bus.partition set next_offset = 2');
+  await bus.consume(options);
+  await until(() => errors.some((error) => error.includes('t/0 ends before 3')));
+  expect(got).toBe(3);
+});
+
+it('F23: publishers and consumers go on when every connection is cut again and again', async () => {
+  const pool = createPool(database.url, { application_name: 'victim', max_connections: 8 });
+  const bus = await embeddedMessageBus(pool, { topics, partitions: 4, retry, on_error: () => {} });
+  const got = new Set<string>();
+  const handler = async (messages: readonly ReceivedMessage[]) => {
+    for (const { value } of messages) got.add(String(value));
+  };
+  await bus.consume({ group: 'g', topics, max_batch: 10, handler });
+  const tailed = new Set<string>();
+  await bus.tail('t', (messages) => messages.forEach(({ value }) => tailed.add(String(value))));
+
+  const sent = Array.from({ length: 300 }, (_, n) => message(`key${n % 7}`, `${n}`));
+  const publishing = (async () => {
+    for (const one of sent) await bus.publish('t', [one]);
+  })();
+  for (let n = 0; n < 5; n++) {
+    await sleep(50);
+    await database.pool.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'",
+    );
+  }
+  await publishing;
+  await until(() => got.size === 300 && tailed.size === 300);
+  const stored = (await scanned(bus, 't')).map(({ value }) => value);
+  expect(new Set(stored).size).toBe(300);
+  await bus.close();
+  await pool.end();
+});
+
+describe('while Postgres takes nothing', () => {
+  it('a publish waits for room, and all are written in order when it goes on', async () => {
+    const bus = await open({ partitions: 1, max_queued_messages: 10 });
+    let settled = 0;
+    const calls: Promise<unknown>[] = [];
+    await whileBlocked(async () => {
+      for (let n = 0; n < 50; n++) {
+        calls.push(bus.publish('t', [message('k', `k-${n}`)]).then(() => settled++));
+      }
+      await sleep(100);
+      expect(settled).toBe(0);
+    });
+    await Promise.all(calls);
+    const values = (await scanned(bus, 't')).map(({ value }) => value);
+    expect(values).toEqual(numbered('k', 50).map(({ value }) => value));
+  });
+
+  it('a publish that finds no room in time rejects', async () => {
+    const bus = await open({ max_queued_messages: 1, publish_timeout_ms: 50 });
+    await whileBlocked(async () => {
+      const first = bus.publish('t', [message('k', 'first')]);
+      await expect(bus.publish('t', [message('k', 'v')])).rejects.toBeInstanceOf(PublishTimeout);
+      first.catch(() => {});
+    });
+  });
+});
+
+it('lanes: calls overlap over different partitions, and each keeps its order', async () => {
+  const bus = await open({ partitions: 4, lanes: 2 });
+  const running = new Set<readonly ReceivedMessage[]>();
+  const got: ReceivedMessage[] = [];
+  let overlapped = false;
+  const handler = async (messages: readonly ReceivedMessage[]) => {
+    const lanes = (batch: readonly ReceivedMessage[]) => new Set(batch.map((m) => m.partition % 2));
+    for (const other of running) {
+      overlapped = true;
+      expect([...lanes(other)]).not.toEqual([...lanes(messages)]);
+    }
+    running.add(messages);
+    await sleep(2);
+    running.delete(messages);
+    got.push(...messages);
+  };
+  await bus.consume({ group: 'g', topics, max_batch: 5, handler });
+  const keys = Array.from({ length: 10 }, (_, n) => `key${n}`);
+  await bus.publish(
+    't',
+    keys.flatMap((key) => numbered(key, 20)),
+  );
+  await until(() => got.length === 200);
+  expect(overlapped).toBe(true);
+  for (const key of keys) {
+    const values = got.filter((one) => one.key === key).map(({ value }) => value);
+    expect(values).toEqual(numbered(key, 20).map(({ value }) => value));
+  }
+});
+
+it('two processes that publish into the same partitions: every reader sees all, in order', async () => {
+  const processes = [await open({ partitions: 2 }), await open({ partitions: 2 })];
+  const heard: ReceivedMessage[][] = [[], [], []];
+  for (const [index, bus] of processes.entries()) {
+    await bus.tail('t', (messages) => heard[index]!.push(...messages));
+  }
+  const handler = async (messages: readonly ReceivedMessage[]) => {
+    heard[2]!.push(...messages);
+  };
+  await processes[0]!.consume({ group: 'g', topics, max_batch: 50, handler });
+  const publish = async (bus: MessageBus, name: string) => {
+    for (let n = 0; n < 200; n++) await bus.publish('t', numbered(`${name}${n % 5}`, 3));
+  };
+  await Promise.all([publish(processes[0]!, 'a'), publish(processes[1]!, 'b')]);
+  await until(() => heard.every((messages) => messages.length >= 1_200));
+  for (const messages of heard) {
+    expect(messages).toHaveLength(1_200);
+    for (const partition of [0, 1]) {
+      const offsets = messages.filter((m) => m.partition === partition).map((m) => m.offset);
+      expect(offsets).toEqual(offsets.map((_, index) => index));
+    }
+  }
+});

@@ -42,13 +42,16 @@ function parseJson(value: string): unknown {
 
 /** A JSON key `__proto__` is data, but a parser of records drops it without a word. */
 function withoutLostKeys(json: unknown, request: LedgerRequest): LedgerRequest {
-  const { metadata = {}, prices = {} } = json as { metadata?: object; prices?: object };
-  for (const [field, record] of Object.entries({ metadata, prices })) {
-    if (!Object.hasOwn(record, '__proto__')) continue;
-    const message = `✖ must have no key __proto__\n  → at ${field}`;
-    throw new ContractViolation('invalid_request', message);
-  }
+  const { metadata, prices } = json as { metadata?: object; prices?: object };
+  if (metadata) refuseLostKey('metadata', metadata);
+  if (prices) refuseLostKey('prices', prices);
   return request;
+}
+
+function refuseLostKey(field: string, record: object): void {
+  if (!Object.hasOwn(record, '__proto__')) return;
+  const message = `✖ must have no key __proto__\n  → at ${field}`;
+  throw new ContractViolation('invalid_request', message);
 }
 
 const isOfAnotherSchema = (json: unknown): boolean =>

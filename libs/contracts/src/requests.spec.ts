@@ -116,7 +116,7 @@ const rows: Record<string, Row[]> = {
     ['account_id', ['alice', '', null, undefined]],
     ['version', [...bad_ids, undefined]],
     ['effective_from', [...bad_times, undefined]],
-    ['prices', [{}, [], null, 'x', undefined, thousandAndOnePrices()]],
+    ['prices', [{}, [], null, 'x', undefined, manyPrices(1_001)]],
     ['prices', bad_credits.map((credits) => ({ a: { credits } })), 'prices.a.credits'],
     ['prices', [{ a: {} }], 'prices.a.credits'],
     ['prices', pricesWith('per', [0, -1, 0.5, '1', 10 ** 9 + 1, null]), 'prices.a.per'],
@@ -131,8 +131,8 @@ function pricesWith(field: string, values: unknown[]): Fields[] {
   return values.map((value) => ({ a: { credits: 1, [field]: value } }));
 }
 
-function thousandAndOnePrices(): Fields {
-  return Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`o${i}`, { credits: 1 }]));
+function manyPrices(length: number): Fields {
+  return Object.fromEntries(Array.from({ length }, (_, i) => [`o${i}`, { credits: 1 }]));
 }
 
 const cases = Object.entries(rows).flatMap(([name, own]) =>
@@ -171,6 +171,15 @@ it.each(goldenNames('requests'))('%s as it is and at its limits is accepted', (n
   expect(refusal(name, {})).toBeUndefined();
   expect(refusal(name, { metadata, user_id: 'x'.repeat(128) })).toBeUndefined();
   expect(refusal(name, { tenant_id: 'a.b_c:d@e-F9', metadata: {} })).toBeUndefined();
+  const { k16: _one, ...sixteen } = too_many;
+  expect(Object.keys(sixteen)).toHaveLength(16);
+  expect(refusal(name, { metadata: sixteen })).toBeUndefined();
+});
+
+it('a price book of a thousand operations is accepted, at its largest prices', () => {
+  const price = { credits: '1000000000000000', per: 10 ** 9, fixed: 10 ** 15 };
+  const prices = { ...manyPrices(999), vast: price };
+  expect(refusal('PriceBookPublishRequested.v1', { prices })).toBeUndefined();
 });
 
 describe('usage', () => {

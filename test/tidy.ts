@@ -58,7 +58,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
     ...io,
   ],
   'libs/message-bus': [...base, 'kafkajs', '@nestjs/common', '@nestjs/microservices', 'rxjs', 'pg'],
-  'libs/event-store': [...base, '@eventstore/db-client', 'pg'],
+  'libs/event-store': [...base, '@eventstore/db-client', '@grpc/grpc-js', 'pg'],
   'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],
   'apps/usage-gateway': [...app, ...http, '#libs/engines', '#libs/message-bus'],
   'apps/ledger-writer': [...app, ...core, '#libs/http', 'pg'],
@@ -79,6 +79,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
 };
 
 const testPackages = [
+  'google-protobuf',
   '@jest/globals',
   'fast-check',
   '@nestjs/platform-fastify',

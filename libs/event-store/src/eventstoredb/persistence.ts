@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import { InvariantBroken } from '#libs/contracts';
+
+export interface Persistence {
+  /** How often to try; Infinity for what must not end. */
+  readonly attempts: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each failure, and how many there were in a row. */
+  readonly on_failure: (error: unknown, attempt: number) => void;
+}
+
+const FIRST_BACKOFF_MS = 25;
+const MAX_BACKOFF_MS = 2_000;
+
+/** What no repetition mends. */
+const FINAL: readonly unknown[] = [
+  status.INVALID_ARGUMENT,
+  status.PERMISSION_DENIED,
+  status.UNIMPLEMENTED,
+  status.FAILED_PRECONDITION,
+];
+
+/** Repeats a read that failed, with backoff. Rejects with its last error, or as the signal aborts. */
+export async function persist<T>(
+  { attempts, signal, on_failure }: Persistence,
+  read: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await read();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof InvariantBroken || FINAL.includes(codeOf(error))) throw error;
+      on_failure(error, attempt);
+      if (attempt >= attempts) throw error;
+      const backoff_ms = Math.min(FIRST_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS);
+      const jittered_ms = backoff_ms * (0.5 + Math.random() / 2);
+      await sleep(jittered_ms, undefined, signal === undefined ? {} : { signal });
+    }
+  }
+}
+
+const codeOf = (error: unknown): unknown =>
+  error instanceof Error && 'code' in error ? error.code : undefined;

@@ -25,8 +25,8 @@ export async function foldEntries(
     const { rows } = await pool.query<{ revision: bigint; data: string }>(
       `select revision, data from ${schemaName(schema)}.entries
        where tenant_id = $1 and account_id = $2 and revision > $3 and revision <= $4
-       order by revision limit ${PAGE}`,
-      [ids.tenant_id, ids.account_id, at, revision],
+       order by revision`,
+      [ids.tenant_id, ids.account_id, at, Math.min(revision, at + PAGE)],
     );
     for (const row of rows) {
       if (Number(row.revision) !== at + 1) break;

@@ -70,9 +70,9 @@ async function entriesBefore(
   const last = async (limit: number): Promise<Entry[]> => {
     const { rows } = await pool.query<EntryRow>(
       `select ${ENTRY_COLUMNS} from ${schemaName(schema)}.entries e
-       where e.tenant_id = $1 and e.account_id = $2 and e.revision < $3
-       order by e.revision desc limit $4::int8`,
-      [tenant_id, account_id, revision, limit],
+       where e.tenant_id = $1 and e.account_id = $2 and e.revision < $3 and e.revision >= $4
+       order by e.revision desc`,
+      [tenant_id, account_id, revision, revision - limit],
     );
     return rows.map(entryOf);
   };

@@ -57,6 +57,17 @@ describe('the statement', () => {
     });
   });
 
+  it('with a hole is loud', async () => {
+    const alice = recorder.account('alice');
+    for (let i = 0; i < 6; i += 1) recorder.grant(alice, 1);
+    await models.project();
+    await pool.query('delete from read.entries where revision = 2');
+    expect(await statement(pool, 'acme', 'alice', { limit: 2 })).toMatchObject({ revision: 5 });
+    for (const limit of [3, 4, 50]) {
+      await expect(statement(pool, 'acme', 'alice', { limit })).rejects.toThrow('are missing');
+    }
+  });
+
   it('I16: of another tenant is unknown', async () => {
     recorder.grant(recorder.account('alice'), 100);
     await models.project();

@@ -173,7 +173,7 @@ describe('a request id', () => {
     await models.project();
     await pool.query('update read.entries set key = null where revision = 0');
     await pool.query('update read.entries set key = $1 where revision = 1', [
-      entryKey('acme', 'alice', 'a').toString('hex'),
+      entryKey('acme', 'alice', 'a'),
     ]);
     await expect(decisionsOf(requestOf(alice, 'a'))).rejects.toThrow('at revision 1');
   });

@@ -54,6 +54,13 @@ describe('Postgres receives the elements that were sent', () => {
       arrays.byteaArray,
       (value) => `\\x${Buffer.from(value).toString('hex')}`,
     ));
+  it('bytea from hexadecimal text', () =>
+    accepts(
+      'bytea',
+      bytes.map((value) => Buffer.from(value).toString('hex')),
+      arrays.hexArray,
+      (hex) => `\\x${hex}`,
+    ));
   it('bool', () => accepts('bool', fc.boolean(), arrays.boolArray, String));
 });
 
@@ -83,4 +90,8 @@ it.each<[string, () => Buffer]>([
   ['a uuid of 15 bytes', () => arrays.uuidArray([Buffer.alloc(15)])],
 ])('refuses %s', (_what, encode) => {
   expect(encode).toThrow(/out of range|not a safe integer|not a uuid|15 bytes/);
+});
+
+it.each(['abc', 'xy', 'ab-cd0', 'a'.repeat(33)])('refuses %j as hexadecimal', (hex) => {
+  expect(() => arrays.hexArray(['00', hex])).toThrow('not hexadecimal');
 });

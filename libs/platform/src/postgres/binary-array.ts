@@ -72,6 +72,22 @@ export function byteaArray(elements: Elements<Uint8Array>): Buffer {
   return buffer;
 }
 
+/** A bytea array from hexadecimal text. Throws RangeError for what is not. */
+export function hexArray(elements: Elements<string>): Buffer {
+  const digits = elements.reduce((sum, hex) => sum + (hex?.length ?? 0), 0);
+  const buffer = allocate(OID.bytea, elements, digits / 2);
+  let at = HEADER_BYTES;
+  for (const hex of elements) {
+    const length = hex === null ? NULL_LENGTH : hex.length / 2;
+    if (!Number.isInteger(length)) throw new RangeError(`not hexadecimal: ${hex}`);
+    at = buffer.writeInt32BE(length, at);
+    if (hex === null) continue;
+    if (buffer.write(hex, at, 'hex') !== length) throw new RangeError(`not hexadecimal: ${hex}`);
+    at += length;
+  }
+  return buffer;
+}
+
 /** Throws RangeError for what does not fit into 16 bits. */
 export const int2Array = (elements: Elements<number>): Buffer =>
   fixedWidth(OID.int2, 2, elements, (buffer, element, at) => {

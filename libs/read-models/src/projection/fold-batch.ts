@@ -42,8 +42,7 @@ function foldEvent(folded: FoldedAccount, stored: StoredEvent, rows: Rows): void
   const head = followLink(folded.head, stored);
   const event = readStoredEvent(stored);
   const { tenant_id, account_id } = event;
-  const { revision } = head;
-  const chain = Buffer.from(head.chain, 'hex');
+  const { revision, chain } = head;
   evolve(folded.account, event);
   folded.head = head;
   rows.recorded_at = event.recorded_at;
@@ -75,7 +74,7 @@ const accountRow = ({ account, head }: FoldedAccount): Rows['accounts'][number] 
   revision: head.revision,
   available: account.available,
   reserved: account.reserved,
-  chain: Buffer.from(head.chain, 'hex'),
+  chain: head.chain,
   state: encodeAccount(account),
   next_due_at: account.next_due_at,
 });

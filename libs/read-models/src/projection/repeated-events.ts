@@ -13,7 +13,7 @@ export async function requireRepeated(pool: Pool, schema: string, rows: Rows): P
   if (rows.repeated.length === 0) return;
   const ids = new Map<string, string>();
   for (const { tenant_id, account_id, revision, chain } of rows.entries) {
-    const id = eventIdOf(chain.toString('hex'));
+    const id = eventIdOf(chain);
     ids.set(placeOf(accountKey(tenant_id, account_id), revision), id);
   }
   const elsewhere = rows.repeated.filter((stored) => !ids.has(placeOfEvent(stored)));

@@ -8,8 +8,8 @@ export interface Rows {
     readonly tenant_id: string;
     readonly account_id: string;
     readonly revision: number;
-    readonly key: Buffer | null;
-    readonly chain: Buffer;
+    readonly key: string | null;
+    readonly chain: string;
     readonly data: string;
   }[];
   readonly accounts: {
@@ -18,7 +18,7 @@ export interface Rows {
     readonly revision: number;
     readonly available: bigint;
     readonly reserved: bigint;
-    readonly chain: Buffer;
+    readonly chain: string;
     readonly state: string;
     readonly next_due_at: Instant | null;
   }[];

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { STATE_VERSION } from '#libs/ledger';
-import { byteaArray, int8Array, textArray, uuidArray } from '#libs/platform';
+import { hexArray, int8Array, textArray, uuidArray } from '#libs/platform';
 import type { Checkpoint } from '../checkpoint.js';
 import { schemaName } from '../schema.js';
 import type { Rows } from './rows.js';
@@ -95,7 +95,7 @@ const entryColumns = (entries: Rows['entries']): Buffer[] => [
   textArray(entries.map((entry) => entry.account_id)),
   int8Array(entries.map((entry) => entry.revision)),
   uuidArray(entries.map((entry) => entry.key)),
-  byteaArray(entries.map((entry) => entry.chain)),
+  hexArray(entries.map((entry) => entry.chain)),
   textArray(entries.map((entry) => entry.data)),
 ];
 
@@ -105,7 +105,7 @@ const accountColumns = (accounts: Rows['accounts']): Buffer[] => [
   int8Array(accounts.map((account) => account.revision)),
   int8Array(accounts.map((account) => account.available)),
   int8Array(accounts.map((account) => account.reserved)),
-  byteaArray(accounts.map((account) => account.chain)),
+  hexArray(accounts.map((account) => account.chain)),
   textArray(accounts.map((account) => account.state)),
   textArray(accounts.map((account) => account.next_due_at)),
 ];

@@ -33,7 +33,7 @@ export async function explain(
   const { rows } = await pool.query<EntryRow>(
     `select ${ENTRY_COLUMNS} from ${schemaName(schema)}.entries e
      where e.key = $1::uuid and e.tenant_id = $2 and e.account_id = $3`,
-    [entryKey(tenant_id, account_id, request_id).toString('hex'), tenant_id, account_id],
+    [entryKey(tenant_id, account_id, request_id), tenant_id, account_id],
   );
   const [row] = rows;
   if (row === undefined) return undefined;

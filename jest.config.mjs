@@ -8,8 +8,8 @@ export default {
   // A busy machine is slow, not wrong.
   testTimeout: 30_000,
   testRegex: '\\.spec\\.js$',
-  globalSetup: '<rootDir>/dist/test/postgres-setup.js',
-  globalTeardown: '<rootDir>/dist/test/postgres-teardown.js',
+  globalSetup: '<rootDir>/dist/test/keeper-setup.js',
+  globalTeardown: '<rootDir>/dist/test/keeper-teardown.js',
   setupFiles: ['reflect-metadata'],
   transform: { [requiredEsm]: '<rootDir>/test/required-esm.mjs' },
   transformIgnorePatterns: [],

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
 import pg from 'pg';
 import { createPool } from '#libs/platform';
+import { kept } from './kept.js';
 
 export interface TestDatabase {
   readonly url: string;
@@ -36,14 +36,4 @@ async function administer(server_url: string, sql: string): Promise<void> {
   }
 }
 
-async function serverUrl(): Promise<string> {
-  const given = process.env['POSTGRES_URL'];
-  if (given !== undefined) return given;
-  const port = process.env['TEST_POSTGRES_KEEPER'];
-  if (port === undefined) throw new Error('Jest ran without its globalSetup, test/postgres-setup');
-  let answer = '';
-  for await (const chunk of connect(Number(port), '127.0.0.1').setEncoding('utf8')) answer += chunk;
-  const { url, error } = JSON.parse(answer) as { url?: string; error?: string };
-  if (url === undefined) throw new Error(error);
-  return url;
-}
+const serverUrl = async (): Promise<string> => process.env['POSTGRES_URL'] ?? kept('postgres');

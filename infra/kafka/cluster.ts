@@ -23,11 +23,11 @@ export interface RunningKafka {
   /** `127.0.0.1:port` of every node, in order of node id. */
   readonly brokers: readonly string[];
   /** kill -9; resolves when the process is gone. Node ids count from 1. */
-  kill(node_id: number): Promise<void>;
+  readonly kill: (node_id: number) => Promise<void>;
   /** Starts a killed node again; resolves when it answers. */
-  start(node_id: number): Promise<void>;
+  readonly start: (node_id: number) => Promise<void>;
   /** Ends every node and deletes the data. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** A throw-away cluster on free ports; it dies with this process, however that ends. */

@@ -7,3 +7,4 @@ export { MAX_MESSAGE_BYTES, MessageTooLarge } from './message-value.js';
 export { partitionOf } from './partitioner.js';
 export * from './port.js';
 export * from './nest/batch-transport.js';
+export * from './kafka/index.js';

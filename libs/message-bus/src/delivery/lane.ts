@@ -22,6 +22,8 @@ export interface Lane {
 
 export interface LaneSettings extends ConsumeOptions {
   readonly retry: Backoff;
+  /** Asks whoever gave the partitions when it was not heard of for long; rejects when in doubt. */
+  readonly confirm?: () => Promise<void>;
 }
 
 interface BatchInHand {
@@ -53,6 +55,7 @@ export function startLane(options: LaneSettings, feed: Feed, finished: () => voi
     signal: batch.abort.signal,
     heartbeat: async () => {
       await nextTurn(); // lets the loss of a connection be noticed inside long work
+      await options.confirm?.();
       if (isLost(batch)) throw new OwnershipLost('a partition of the batch belongs to another');
     },
   });

@@ -1,10 +1,7 @@
-import type { ConsumeOptions } from '../port.js';
-import type { Backoff } from './backoff.js';
 import type { Cursor, Feed } from './cursor.js';
-import { startLane } from './lane.js';
+import { type LaneSettings, startLane } from './lane.js';
 
-export interface MemberSettings extends ConsumeOptions {
-  readonly retry: Backoff;
+export interface MemberSettings extends LaneSettings {
   /**
    * Handler calls that may run at the same time, each over its own partitions. More than one lets a
    * call wait for its database while another decides.

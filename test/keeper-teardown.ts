@@ -1,4 +1,4 @@
 /** Jest's globalTeardown. */
 export default async function teardown(): Promise<void> {
-  await globalThis.endTestPostgres?.();
+  await globalThis.endTestServers?.();
 }

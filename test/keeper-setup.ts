@@ -4,20 +4,19 @@ import { fileURLToPath } from 'node:url';
 
 /** Jest's globalSetup; Jest calls what it leaves on globalThis through globalTeardown. */
 export default async function setup(): Promise<void> {
-  if (process.env['POSTGRES_URL'] !== undefined) return;
-  const path = fileURLToPath(new URL('postgres-keeper.js', import.meta.url));
+  const path = fileURLToPath(new URL('keeper.js', import.meta.url));
   const keeper = spawn(process.execPath, [path], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true, // so that Ctrl-C ends Jest, and Jest's end the keeper
   });
   const [port] = await once(keeper.stdout, 'data');
-  process.env['TEST_POSTGRES_KEEPER'] = String(port).trim();
-  globalThis.endTestPostgres = async () => {
+  process.env['TEST_KEEPER'] = String(port).trim();
+  globalThis.endTestServers = async () => {
     keeper.stdin.end();
     await once(keeper, 'exit');
   };
 }
 
 declare global {
-  var endTestPostgres: (() => Promise<void>) | undefined;
+  var endTestServers: (() => Promise<void>) | undefined;
 }

@@ -1,0 +1,87 @@
+import kafkajs, {
+  type Cluster,
+  type ISocketFactory,
+  type KafkaConfig,
+  type SASLOptions,
+} from 'kafkajs';
+import type { Secret } from '#libs/platform';
+import './client-patches.js';
+
+export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+
+export interface KafkaConnection {
+  /** `host:port` each; one that answers is enough to find the others. */
+  readonly brokers: readonly string[];
+  /** Shown in the broker's logs and metrics; one per process. */
+  readonly client_id: string;
+  /** Encrypts; true trusts the system's certificate authorities, a PEM text trusts that one. */
+  readonly tls?: boolean | { readonly ca: string };
+  readonly sasl?: {
+    readonly mechanism: (typeof SASL_MECHANISMS)[number];
+    readonly username: string;
+    readonly password: Secret;
+  };
+  /** What the client says of its connections, at warning and above. */
+  readonly on_log?: (level: 'warn' | 'error', message: string, fields: object) => void;
+  /** How sockets are opened; for tests that cut them. */
+  readonly socket_factory?: ISocketFactory;
+}
+
+export const REQUEST_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 3_000;
+const METADATA_MAX_AGE_MS = 60_000;
+
+/** Said in full, since NODE_ENV=test changes the defaults (client hazard 8). */
+export const RETRY = {
+  initialRetryTime: 100,
+  maxRetryTime: 2_000,
+  factor: 0.2,
+  multiplier: 2,
+  retries: 5,
+};
+
+export function createClient(connection: KafkaConnection): kafkajs.Kafka {
+  const { on_log, sasl, tls, socket_factory } = connection;
+  const config: KafkaConfig = {
+    brokers: [...connection.brokers],
+    clientId: connection.client_id,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    enforceRequestTimeout: true,
+    retry: RETRY,
+    logLevel: on_log ? kafkajs.logLevel.WARN : kafkajs.logLevel.NOTHING,
+    logCreator:
+      () =>
+      ({ level, log: { message, timestamp: _timestamp, logger: _logger, ...fields } }) =>
+        on_log?.(level === kafkajs.logLevel.WARN ? 'warn' : 'error', message, fields),
+  };
+  if (tls !== undefined) config.ssl = typeof tls === 'boolean' ? tls : { ca: tls.ca };
+  if (sasl !== undefined)
+    config.sasl = { ...sasl, password: sasl.password.reveal() } as SASLOptions;
+  if (socket_factory !== undefined) config.socketFactory = socket_factory;
+  return new kafkajs.Kafka(config);
+}
+
+/**
+ * A view of the cluster with connections of its own. kafkajs gives it to partition assigners; through
+ * it a request goes to one named broker, and its whole answer comes back.
+ */
+export function clusterOf(client: kafkajs.Kafka): Cluster {
+  let found: Cluster | undefined;
+  client.consumer({
+    groupId: 'never-joined',
+    allowAutoTopicCreation: false,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    retry: RETRY,
+    partitionAssigners: [
+      ({ cluster }) => {
+        found = cluster;
+        return { name: 'none', version: 0, assign: async () => [], protocol: () => NO_PROTOCOL };
+      },
+    ],
+  });
+  if (found === undefined) throw new Error('kafkajs is not 2.2.4: an assigner gets no cluster');
+  return found;
+}
+
+const NO_PROTOCOL = { name: 'none', metadata: Buffer.alloc(0) };

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs, { type EachBatchPayload, type Kafka } from 'kafkajs';
+import { backoffMs } from '../delivery/backoff.js';
+import type { Consumer } from '../port.js';
+import { togetherAssigner } from './assigner.js';
+import { isFetchedBy } from './client-patches.js';
+import { RETRY } from './connection.js';
+import { fatalCause } from './errors.js';
+import { createGroupMember, type GroupMemberSettings } from './group-member.js';
+import { receivedMessages } from './received.js';
+
+export interface ConsumerSettings extends GroupMemberSettings {
+  readonly partitions: number;
+  /** A close gives up the batch in hand after this long. */
+  readonly close_timeout_ms: number;
+  /** Told what no restart can mend; the consumer has ended. */
+  readonly on_fatal: (error: Error) => void;
+}
+
+// The shortest poll that still lets a close, a join and a heartbeat through quickly.
+const MAX_WAIT_MS = 100;
+const MAX_BYTES = 4_000_000;
+const MAX_BYTES_PER_PARTITION = 1_048_576;
+/** A partition that does not drain for so long is paused, so that it does not hold up the others. */
+const PATIENCE_MS = 500;
+const DROPPED_PAUSE_MS = 50;
+
+/**
+ * Begins to join a group; rejects when no broker can be reached. What is wrong with the joining itself
+ * goes to on_failure, and to on_fatal when it will not get better.
+ */
+export async function startConsumer(client: Kafka, settings: ConsumerSettings): Promise<Consumer> {
+  const { group, topics, max_batch, partitions, retry } = settings;
+  let consumer: kafkajs.Consumer | undefined;
+  let crashes = 0;
+  let closing = false;
+  const member = createGroupMember(settings, (held) => {
+    // A pause outlives a rebalance; whoever fills up again is paused again.
+    consumer?.resume([...held.partitions.keys()].map((topic) => ({ topic })));
+  });
+
+  const report = (error: unknown, attempt: number) => {
+    try {
+      settings.on_failure?.(error, attempt);
+    } catch (thrown) {
+      process.emitWarning(`on_failure threw ${String(thrown)}`);
+    }
+  };
+
+  /** Hands over to the lanes and asks for more; no handler's error ever reaches kafkajs. */
+  const eachBatch = async (payload: EachBatchPayload): Promise<void> => {
+    const { batch } = payload;
+    const { topic, partition } = batch;
+    const membership = member.membership();
+    if (closing || membership === undefined || !isFetchedBy(batch, membership)) {
+      await sleep(DROPPED_PAUSE_MS); // what is not resolved is fetched again at once
+      return;
+    }
+    member.buffers.add(topic, partition, receivedMessages(batch));
+    payload.resolveOffset(batch.lastOffset());
+    const most = Math.ceil(max_batch / 2);
+    if (await member.buffers.below(topic, partition, most, PATIENCE_MS)) return;
+    if (member.membership() !== membership) return;
+    const paused = [{ topic, partitions: [partition] }];
+    consumer?.pause(paused);
+    void member.buffers.below(topic, partition, most, 2 ** 31 - 1).then(() => {
+      if (member.membership() === membership) consumer?.resume(paused);
+    });
+  };
+
+  const incarnate = async () => {
+    const incarnation = client.consumer({
+      groupId: group,
+      partitionAssigners: [
+        togetherAssigner({ partitions, hooks: member.hooks, held: member.preferred }),
+      ],
+      sessionTimeout: settings.session_timeout_ms,
+      rebalanceTimeout: Math.max(settings.session_timeout_ms, 2 * settings.hand_over_ms),
+      heartbeatInterval: Math.ceil(settings.session_timeout_ms / 10),
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      minBytes: 1,
+      maxBytes: MAX_BYTES,
+      maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+      allowAutoTopicCreation: false,
+      readUncommitted: false,
+      // Restarts are made here, all in one way.
+      retry: { ...RETRY, restartOnFailure: async () => false },
+    });
+    consumer = incarnation;
+    incarnation.on('consumer.heartbeat', () => {
+      crashes = 0;
+      member.heard();
+    });
+    incarnation.on('consumer.crash', ({ payload }) => crashed(payload.error));
+    await incarnation.connect();
+    await incarnation.subscribe({ topics: [...topics], fromBeginning: true });
+    void incarnation
+      .run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: partitions * topics.length,
+        eachBatch,
+      })
+      .catch(crashed);
+  };
+
+  const crashed = (error: Error) => {
+    member.lose();
+    void consumer?.disconnect().catch(() => undefined);
+    consumer = undefined;
+    if (closing) return;
+    const fatal = fatalCause(error);
+    report(fatal ?? error, ++crashes);
+    if (fatal === undefined) return void restart();
+    void close();
+    settings.on_fatal(fatal);
+  };
+
+  const restart = async () => {
+    await sleep(backoffMs(retry, crashes));
+    if (closing) return;
+    await incarnate().catch(crashed);
+  };
+
+  const close = async () => {
+    closing = true;
+    await within(settings.close_timeout_ms, member.close(), 'the batch in hand').catch((error) =>
+      report(error, 1),
+    );
+    member.lose();
+    const leaving = consumer?.disconnect() ?? Promise.resolve();
+    await within(settings.close_timeout_ms, leaving, 'leaving').catch((error) => report(error, 1));
+  };
+
+  try {
+    await incarnate();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { assigned: member.assigned, close };
+}
+
+async function within<T>(time_ms: number, work: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: given up after ${time_ms} ms`)), time_ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}

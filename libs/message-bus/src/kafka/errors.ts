@@ -1,0 +1,41 @@
+/** The log no longer holds the offset at which this group stands: never jump, a person decides. */
+export class OffsetLost extends Error {
+  override readonly name = 'OffsetLost';
+  /** Read by kafkajs: the consumer ends instead of trying again. */
+  readonly retriable = false;
+}
+
+/** A topic is not as the ledger needs it: partitions, timestamps or retention. */
+export class TopicUnfit extends Error {
+  override readonly name = 'TopicUnfit';
+  readonly retriable = false;
+}
+
+// Trying again cannot mend these; a person must.
+const FATAL_TYPES = new Set([
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'INCONSISTENT_GROUP_PROTOCOL',
+  'INVALID_GROUP_ID',
+  'INVALID_SESSION_TIMEOUT',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'UNSUPPORTED_VERSION',
+]);
+const FATAL_NAMES = new Set([
+  'KafkaJSNotImplemented', // a compression that this client cannot read
+  'KafkaJSSASLAuthenticationError',
+  'KafkaJSServerDoesNotSupportApiKey',
+  'OffsetLost',
+  'TopicUnfit',
+]);
+
+/** The error, or the one that caused it, that a restart would only meet again. */
+export function fatalCause(error: unknown): Error | undefined {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (FATAL_NAMES.has(one.name) || FATAL_TYPES.has(typeOf(one))) return one;
+  }
+  return undefined;
+}
+
+/** The broker's name for a protocol error. */
+export const typeOf = (error: unknown): string => (error as { type?: string }).type ?? '';

@@ -1,0 +1,10 @@
+export type { KafkaConnection } from './connection.js';
+export { OffsetLost, TopicUnfit } from './errors.js';
+export { kafkaMessageBus, type KafkaBusConfig } from './kafka-bus.js';
+export {
+  createTopics,
+  ledgerTopics,
+  PARTITION_COUNTS,
+  topicFaults,
+  type TopicPlan,
+} from './topics.js';

@@ -1,0 +1,185 @@
+import type { Cluster, Kafka } from 'kafkajs';
+import type { Backoff } from '../delivery/backoff.js';
+import type {
+  ConsumeOptions,
+  Consumer,
+  MessageBus,
+  OutgoingMessage,
+  PartitionPosition,
+  ReceivedMessage,
+} from '../port.js';
+import { clusterOf, createClient, RETRY, type KafkaConnection } from './connection.js';
+import { startConsumer } from './consumer.js';
+import { OffsetLost } from './errors.js';
+import { openLeaders, type Leaders } from './leaders.js';
+import { createPublisher } from './publisher.js';
+import { scanTopic } from './scan.js';
+import { startTail } from './tail.js';
+import { requireTopics } from './topics.js';
+
+export interface KafkaBusConfig {
+  readonly connection: KafkaConnection;
+  /** Topics that will be used. Each must exist, with the settings of topics.ts. */
+  readonly topics: readonly string[];
+  /** Partitions that each of them must have. */
+  readonly partitions: number;
+  /**
+   * Told what no restart can mend: an offset that the log has lost, another number of partitions, no
+   * right to read. The consumer has ended; the process should too, so that somebody looks.
+   */
+  readonly on_fatal: (error: Error) => void;
+  /** Told what a tail's handler throws and what disturbs a tail. */
+  readonly on_error?: (error: unknown) => void;
+  readonly retry?: Backoff;
+  /** Handler calls per consumer that may run at the same time, each over its own partitions. */
+  readonly lanes?: number;
+  readonly commit_interval_ms?: number;
+  readonly session_timeout_ms?: number;
+  readonly hand_over_ms?: number;
+  readonly close_timeout_ms?: number;
+  readonly publish_timeout_ms?: number;
+}
+
+const DEFAULTS = {
+  retry: { min_ms: 100, max_ms: 10_000 },
+  lanes: 1,
+  commit_interval_ms: 100,
+  session_timeout_ms: 20_000,
+  hand_over_ms: 10_000,
+  close_timeout_ms: 20_000,
+  publish_timeout_ms: 30_000,
+  on_error: (error: unknown) => process.emitWarning(`message bus: ${String(error)}`),
+};
+const MAX_WAITING_BYTES = 64_000_000;
+
+/**
+ * The message bus on a Kafka cluster. Rejects with TopicUnfit when a topic is missing, has another
+ * number of partitions or bears its producers' times (F18).
+ */
+export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBus> {
+  const settings = { ...DEFAULTS, ...config };
+  const { topics, partitions, retry, on_error } = settings;
+  const client = createClient(settings.connection);
+  await checkTopics(client, topics, partitions);
+  const cluster = clusterOf(client);
+  const leaders = await openLeaders(cluster, topics, retry);
+  const publisher = createPublisher(leaders, {
+    retry,
+    give_up_after_ms: settings.publish_timeout_ms,
+    max_waiting_bytes: MAX_WAITING_BYTES,
+  });
+  const consumers = new Set<Consumer>();
+  let closed = false;
+
+  const known = (topic: string) => {
+    if (!topics.includes(topic)) throw new Error(`no such topic: ${topic}`);
+  };
+  const open = (wanted: readonly string[]) => {
+    if (closed) throw new Error('the message bus is closed');
+    wanted.forEach(known);
+  };
+  const keep = (consumer: Consumer): Consumer => {
+    const kept: Consumer = {
+      assigned: () => consumer.assigned(),
+      close() {
+        consumers.delete(kept);
+        return consumer.close();
+      },
+    };
+    consumers.add(kept);
+    return kept;
+  };
+  const positions = (group: string, wanted: readonly string[]) =>
+    leaders.repeat(() => positionsOf(cluster, leaders, group, wanted));
+
+  return {
+    async publish(topic: string, messages: readonly OutgoingMessage[]) {
+      open([topic]);
+      await publisher.publish(topic, partitions, messages);
+    },
+    async consume(wanted: ConsumeOptions) {
+      open(wanted.topics);
+      requireReadable(wanted.group, await positions(wanted.group, wanted.topics));
+      return keep(await startConsumer(client, { ...settings, ...wanted }));
+    },
+    async tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void) {
+      open([topic]);
+      const own = await openLeaders(clusterOf(client), [topic], retry);
+      return keep(await startTail(own, { topic, handler, on_error, retry }));
+    },
+    async *scan(topic: string) {
+      open([topic]);
+      const own = await openLeaders(clusterOf(client), [topic], retry);
+      try {
+        yield* scanTopic(own, topic);
+      } finally {
+        await own.close();
+      }
+    },
+    positions(group: string, wanted: readonly string[]) {
+      open(wanted);
+      return positions(group, wanted);
+    },
+    partitions(topic: string) {
+      known(topic);
+      return partitions;
+    },
+    async close() {
+      closed = true;
+      await Promise.all([...consumers].map((consumer) => consumer.close()));
+      await publisher.close();
+      await leaders.close();
+    },
+  };
+}
+
+async function checkTopics(client: Kafka, topics: readonly string[], partitions: number) {
+  const admin = client.admin({ retry: RETRY });
+  await admin.connect();
+  try {
+    await requireTopics(admin, topics, partitions);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function positionsOf(
+  cluster: Cluster,
+  leaders: Leaders,
+  group: string,
+  topics: readonly string[],
+): Promise<PartitionPosition[]> {
+  const logs = await Promise.all(topics.map((topic) => leaders.logEnds(topic)));
+  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const { responses } = await coordinator.offsetFetch({
+    groupId: group,
+    topics: topics.map((topic, index) => ({
+      topic,
+      partitions: logs[index]!.map(({ partition }) => ({ partition, offset: '-1' })),
+    })),
+  });
+  const committed = new Map(
+    responses.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset }) => [`${topic}/${partition}`, Number(offset)] as const),
+    ),
+  );
+  return topics.flatMap((topic, index) =>
+    logs[index]!.map((log) => {
+      const offset = committed.get(`${topic}/${log.partition}`) ?? -1;
+      return { topic, ...log, committed: offset < 0 ? null : offset };
+    }),
+  );
+}
+
+/** Retention or a lost log has taken what the group was to read next: a person decides (F17). */
+function requireReadable(group: string, positions: readonly PartitionPosition[]): void {
+  const lost = positions.filter(
+    ({ begin, end, committed }) => committed !== null && (committed < begin || committed > end),
+  );
+  if (lost.length === 0) return;
+  const places = lost.map(
+    ({ topic, partition, begin, end, committed }) =>
+      `${topic}/${partition} holds ${begin} to ${end} and ${group} stands at ${committed}`,
+  );
+  throw new OffsetLost(places.join('; '));
+}

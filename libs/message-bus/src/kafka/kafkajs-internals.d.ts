@@ -1,0 +1,68 @@
+// The parts of kafkajs 2.2.4 that it exports no types for, as far as they are used here. The version
+// is pinned; client-patches.ts refuses to start when one of them is gone.
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  export default class RequestQueue {
+    readonly pending: readonly unknown[];
+    /** ms since 1970; -1 when the broker never asked for a pause. */
+    readonly throttledUntil: number;
+    scheduleCheckPendingRequests: () => void;
+  }
+}
+
+declare module 'kafkajs/src/consumer/consumerGroup.js' {
+  import type { Assigner } from 'kafkajs';
+
+  export default class ConsumerGroup {
+    readonly assigners: readonly Assigner[];
+    readonly generationId: number | null;
+    /** null when the coordinator does not know this member (any more). */
+    readonly memberId: string | null;
+    assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];
+    heartbeat(options: { interval: number }): Promise<void>;
+    commitOffsets(offsets: import('kafkajs').OffsetsByTopicPartition): Promise<void>;
+    joinAndSync: () => Promise<void>;
+    fetch: (nodeId: string) => Promise<import('kafkajs').Batch[]>;
+    recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
+  }
+}
+
+declare module 'kafkajs/src/consumer/batch.js' {
+  import type { Batch, KafkaMessage } from 'kafkajs';
+
+  /** Leaves out control records and what an aborted transaction wrote. */
+  const BatchOf: new (
+    topic: string,
+    fetchedOffset: string,
+    partitionData: {
+      readonly partition: number;
+      readonly highWatermark: string;
+      readonly messages: readonly KafkaMessage[];
+      readonly abortedTransactions: readonly unknown[];
+    },
+  ) => Batch;
+  export default BatchOf;
+}
+
+declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
+  const response: { parse: (answer: ProduceAnswer) => Promise<ProduceAnswer> };
+  export default response;
+
+  export interface ProduceAnswer {
+    readonly topics: readonly {
+      readonly topicName: string;
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly errorCode: number;
+        readonly baseOffset: string;
+      }[];
+    }[];
+  }
+}
+
+declare module 'kafkajs/src/protocol/error.js' {
+  const errors: {
+    readonly createErrorFromCode: (code: number) => import('kafkajs').KafkaJSProtocolError;
+  };
+  export default errors;
+}

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Broker } from 'kafkajs';
+import { backoffMs, type Backoff } from '../delivery/backoff.js';
+import type { Consumer, ReceivedMessage } from '../port.js';
+import { OffsetLost } from './errors.js';
+import type { Leaders } from './leaders.js';
+import { byLeader, fetchFrom, type Offsets } from './log-reader.js';
+import { receivedMessages } from './received.js';
+
+const LIMITS = { max_wait_ms: 250, max_bytes: 4_000_000 };
+
+export interface TailSettings {
+  readonly topic: string;
+  readonly handler: (messages: readonly ReceivedMessage[]) => void;
+  /** Told what the handler throws, and what goes wrong on the way; the tail goes on. */
+  readonly on_error: (error: unknown) => void;
+  readonly retry: Backoff;
+}
+
+/** Follows a topic from its end, one standing request per leader. In place when it resolves. */
+export async function startTail(leaders: Leaders, settings: TailSettings): Promise<Consumer> {
+  const { topic, handler, on_error, retry } = settings;
+  const logs = await leaders.repeat(() => leaders.logEnds(topic));
+  const offsets: Offsets = new Map(logs.map(({ partition, end }) => [partition, end]));
+  const loops = new Map<number, Promise<void>>();
+  // While leaders move, two loops may want one partition: only one may ask for it.
+  const asked = new Set<number>();
+  let closing = false;
+  let failures = 0;
+
+  const deliver = (messages: readonly ReceivedMessage[]) => {
+    try {
+      handler(messages);
+    } catch (error) {
+      on_error(error);
+    }
+  };
+
+  const ledBy = (leader: number) => byLeader(leaders, topic, offsets.keys()).get(leader) ?? [];
+
+  const follow = async (leader: number) => {
+    for (;;) {
+      const partitions = ledBy(leader).filter((partition) => !asked.has(partition));
+      if (closing || partitions.length === 0) return;
+      let broker: Broker | undefined;
+      for (const partition of partitions) asked.add(partition);
+      try {
+        broker = await leaders.broker(leader);
+        const batches = await fetchFrom(broker, topic, offsets, partitions, LIMITS);
+        failures = 0;
+        if (!closing) batches.map(receivedMessages).forEach(deliver);
+      } catch (error) {
+        if (closing) return;
+        on_error(error);
+        await recover(error, broker);
+      } finally {
+        for (const partition of partitions) asked.delete(partition);
+        startLoops();
+      }
+    }
+  };
+
+  const recover = async (error: unknown, broker: Broker | undefined) => {
+    await sleep(backoffMs(retry, ++failures));
+    await leaders.recover(error, broker).catch(() => undefined);
+    // What a tail has missed it never gets: whoever needs all of it uses a group.
+    if (error instanceof OffsetLost) {
+      for (const { partition, begin, end } of await leaders.logEnds(topic).catch(() => [])) {
+        if (offsets.get(partition)! < begin || offsets.get(partition)! > end)
+          offsets.set(partition, end);
+      }
+    }
+  };
+
+  /** One loop per leader; a loop ends when its leader leads nothing (that is free) any more. */
+  const startLoops = () => {
+    for (const leader of byLeader(leaders, topic, offsets.keys()).keys()) {
+      if (loops.has(leader) || closing) continue;
+      const loop = follow(leader).finally(() => loops.delete(leader));
+      loops.set(leader, loop);
+    }
+  };
+
+  startLoops();
+  return {
+    assigned: () => [...offsets.keys()],
+    async close() {
+      closing = true;
+      await leaders.close();
+      await Promise.all(loops.values());
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import { connect, type Socket } from 'node:net';
+import kafkajs, { type Admin, type ISocketFactory } from 'kafkajs';
+import { kafkaMessageBus, createTopics, type KafkaBusConfig } from '#libs/message-bus';
+import type { MessageBus } from '#libs/message-bus';
+import { missingTool } from '../infra/kafka/jars.js';
+import { kept } from './kept.js';
+
+/**
+ * A suite that needs a real broker. Without Java or Maven it is one line that says so, and a failure
+ * in CI.
+ */
+export function describeKafka(name: string, body: () => void): void {
+  const missing = missingTool();
+  if (missing === undefined) {
+    describe(name, body);
+    return;
+  }
+  it(`${name}: needs a broker`, () => {
+    if (process.env['CI'] !== undefined) throw new Error(missing);
+    process.stdout.write(`not asked whether ${name}: ${missing}\n`);
+  });
+}
+
+/** The broker of this test run, `host:port`; started when a test first asks. */
+export const sharedKafka = async (): Promise<readonly string[]> => (await kept('kafka')).split(',');
+
+export async function withAdmin<T>(
+  brokers: readonly string[],
+  work: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const client = new kafkajs.Kafka({
+    brokers: [...brokers],
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { retries: 10, initialRetryTime: 100, maxRetryTime: 1_000 },
+  });
+  const admin = client.admin();
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Topics as the ledger needs them. */
+export const makeTopics = (
+  brokers: readonly string[],
+  topics: readonly string[],
+  partitions: number,
+  copies = 1,
+): Promise<string[]> =>
+  withAdmin(brokers, (admin) =>
+    createTopics(
+      admin,
+      topics.map((topic) => ({ topic, partitions, retention_ms: 3_600_000 })),
+      copies,
+    ),
+  );
+
+export interface TestBus {
+  readonly bus: MessageBus;
+  readonly client_id: string;
+  /** Errors that no restart can mend. */
+  readonly fatal: Error[];
+  /** Cuts every socket and lets none be opened any more, as when the process dies. */
+  cut(): void;
+}
+
+let buses = 0;
+
+/** A connection as another process would have. */
+export async function connectBus(
+  brokers: readonly string[],
+  topics: readonly string[],
+  partitions: number,
+  config: Partial<KafkaBusConfig> = {},
+): Promise<TestBus> {
+  const client_id = `test-${process.pid}-${buses++}`;
+  const sockets = cuttableSockets();
+  const fatal: Error[] = [];
+  const bus = await kafkaMessageBus({
+    connection: { brokers, client_id, socket_factory: sockets.factory },
+    topics,
+    partitions,
+    retry: { min_ms: 10, max_ms: 50 },
+    commit_interval_ms: 20,
+    session_timeout_ms: 2_000,
+    hand_over_ms: 2_000,
+    close_timeout_ms: 5_000,
+    on_fatal: (error) => fatal.push(error),
+    on_error: () => {},
+    ...config,
+  });
+  return { bus, client_id, fatal, cut: sockets.cut };
+}
+
+function cuttableSockets(): { factory: ISocketFactory; cut: () => void } {
+  const sockets = new Set<Socket>();
+  let is_cut = false;
+  return {
+    factory: ({ host, port, onConnect }) => {
+      const socket = connect({ host, port }, onConnect);
+      if (is_cut) socket.destroy(new Error('cut'));
+      socket.setNoDelay(true);
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      return socket;
+    },
+    cut() {
+      is_cut = true;
+      for (const socket of sockets) socket.destroy(new Error('cut'));
+    },
+  };
+}
+
+/** Takes the members of a client out of their groups, without a word to them. */
+export async function evictMembers(brokers: readonly string[], client_id: string): Promise<void> {
+  await withAdmin(brokers, async (admin) => {
+    const { groups } = await admin.listGroups();
+    const described = await admin.describeGroups(groups.map(({ groupId }) => groupId));
+    for (const { groupId, members } of described.groups) {
+      for (const member of members.filter(({ clientId }) => clientId === client_id))
+        await leaveGroup(brokers, groupId, member.memberId);
+    }
+  });
+}
+
+async function leaveGroup(brokers: readonly string[], group: string, member_id: string) {
+  const client = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+  let cluster: kafkajs.Cluster | undefined;
+  client.consumer({
+    groupId: group,
+    partitionAssigners: [
+      (given) => {
+        cluster = given.cluster;
+        return kafkajs.PartitionAssigners.roundRobin(given);
+      },
+    ],
+  });
+  await cluster!.connect();
+  await cluster!.refreshMetadata();
+  const coordinator = await cluster!.findGroupCoordinator({ groupId: group });
+  const { leaveGroup } = coordinator as unknown as {
+    leaveGroup: (request: { groupId: string; memberId: string }) => Promise<unknown>;
+  };
+  await leaveGroup.call(coordinator, { groupId: group, memberId: member_id });
+  await cluster!.disconnect();
+}

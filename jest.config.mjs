@@ -6,7 +6,7 @@ export default {
   // Jest runs what tsc built; the source maps lead back to the .ts files.
   roots: ['<rootDir>/dist'],
   // A busy machine is slow, not wrong.
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   testRegex: '\\.spec\\.js$',
   globalSetup: '<rootDir>/dist/test/keeper-setup.js',
   globalTeardown: '<rootDir>/dist/test/keeper-teardown.js',
@@ -14,6 +14,4 @@ export default {
   transform: { [requiredEsm]: '<rootDir>/test/required-esm.mjs' },
   transformIgnorePatterns: [],
   coverageProvider: 'v8',
-  // Machines are shared and slow at times: a test is stuck only when it takes this long.
-  testTimeout: 60_000,
 };

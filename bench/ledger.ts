@@ -46,7 +46,11 @@ const quiet = () => ({
 export async function startLedger(env: Record<string, string>): Promise<LedgerUnderTest> {
   const common = quiet();
   const configuration = parseConfiguration(env);
-  const engines = await openEngines({ ...common, configuration, name: 'bench', access: 'own' });
+  const on_fatal = (error: unknown) => {
+    throw error;
+  };
+  const options = { ...common, configuration, name: 'bench', access: 'own', on_fatal } as const;
+  const engines = await openEngines(options);
   const projector = await startProjector({ ...common, engines });
   const writer = await startLedgerWriter({ ...common, engines });
   let events = (await projectedUpTo(engines.pool)).events;

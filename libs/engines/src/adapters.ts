@@ -1,28 +1,20 @@
 import { TOPICS } from '#libs/contracts';
-import { embeddedEventStore, type EventStore } from '#libs/event-store';
-import { embeddedMessageBus, type MessageBus } from '#libs/message-bus';
+import { embeddedEventStore, eventStoreDb, type EventStore } from '#libs/event-store';
+import { embeddedMessageBus, kafkaMessageBus, type MessageBus } from '#libs/message-bus';
 import { startEmbeddedPostgres, type Configuration, type Logger } from '#libs/platform';
 import type { Pool } from 'pg';
-
-/** Partitions of the embedded bus, fixed when its tables are made. */
-const PARTITIONS = 16;
+import type { EnginesOptions } from './options.js';
 
 export interface PostgresServer {
   readonly url: string;
   stop(): Promise<void>;
 }
 
-interface Needs {
-  readonly configuration: Configuration;
-  readonly logger: Logger;
-  readonly access: 'own' | 'share';
-}
-
 export async function openPostgres({
   configuration,
   logger,
   access,
-}: Needs): Promise<PostgresServer> {
+}: EnginesOptions): Promise<PostgresServer> {
   const { postgres, data_dir } = configuration;
   if (postgres.kind === 'external') {
     return { url: postgres.url.reveal(), stop: async () => {} };
@@ -40,21 +32,39 @@ export async function openEventStore(
   pool: Pool,
   logger: Logger,
 ): Promise<EventStore> {
-  if (event_store.kind !== 'embedded') throw new Error('not yet');
-  return embeddedEventStore(pool, {
-    on_failure: (err, attempt) => logger.warn({ err, attempt }, 'event store: a read failed'),
-  });
+  const on_failure = (err: unknown, attempt: number) =>
+    logger.warn({ err, attempt }, 'event store: a call failed and is tried again');
+  switch (event_store.kind) {
+    case 'embedded':
+      return embeddedEventStore(pool, { on_failure });
+    case 'eventstoredb':
+      return eventStoreDb({ url: event_store.url.reveal(), on_failure });
+  }
 }
 
+/** `pool` is of the embedded bus alone. */
 export async function openMessageBus(
-  { message_bus }: Configuration,
+  { configuration, logger, name, on_fatal }: EnginesOptions,
   pool: Pool | undefined,
-  logger: Logger,
 ): Promise<MessageBus> {
-  if (message_bus.kind !== 'embedded') throw new Error('not yet');
-  return embeddedMessageBus(pool!, {
-    topics: Object.values(TOPICS),
-    partitions: PARTITIONS,
-    on_error: (err) => logger.warn({ err }, 'message bus'),
-  });
+  const { message_bus, partitions } = configuration;
+  const topics = Object.values(TOPICS);
+  const on_error = (err: unknown) => logger.warn({ err }, 'message bus');
+  switch (message_bus.kind) {
+    case 'embedded':
+      if (!pool) throw new Error('the embedded message bus needs Postgres');
+      return embeddedMessageBus(pool, { topics, partitions, on_error });
+    case 'kafka':
+      return kafkaMessageBus({
+        connection: {
+          ...message_bus,
+          client_id: name,
+          on_log: (level, message, fields) => logger[level](fields, `kafka: ${message}`),
+        },
+        topics,
+        partitions,
+        on_error,
+        on_fatal: (error) => on_fatal(error, 'the message bus cannot go on'),
+      });
+  }
 }

@@ -1,9 +1,10 @@
 import type { EventStore } from '#libs/event-store';
 import type { MessageBus } from '#libs/message-bus';
-import { createPool, type Configuration, type Logger } from '#libs/platform';
+import { createPool } from '#libs/platform';
 import { migrateOperations, migrateReadModels } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { openEventStore, openMessageBus, openPostgres } from './adapters.js';
+import type { EnginesOptions } from './options.js';
 
 /** What every app runs on, whichever engines the configuration names. */
 export interface Engines {
@@ -17,18 +18,6 @@ export interface Engines {
   readonly postgres_url: string;
   /** Closes in reverse order of opening. */
   close(): Promise<void>;
-}
-
-export interface EnginesOptions {
-  readonly configuration: Configuration;
-  readonly logger: Logger;
-  /** Shown in pg_stat_activity. */
-  readonly name: string;
-  /**
-   * Of the embedded Postgres: the standalone owns it, and the second owner of a data directory is
-   * refused; everything else shares a running one, or runs it for the while.
-   */
-  readonly access: 'own' | 'share';
 }
 
 const SERVICE_CONNECTIONS = 16;
@@ -45,7 +34,7 @@ export const openEngines = (options: EnginesOptions): Promise<Engines> =>
     await migrateOperations(pool);
     const store = await openEventStore(configuration, pool, logger);
     opened.push(() => store.close());
-    const bus = await openMessageBus(configuration, pool, logger);
+    const bus = await openMessageBus(options, pool);
     opened.push(() => bus.close());
     return { bus, store, pool, query_pool, postgres_url };
   });
@@ -53,12 +42,11 @@ export const openEngines = (options: EnginesOptions): Promise<Engines> =>
 /** The message bus alone, for a process that needs no database: with Kafka none is opened. */
 export const openBusAlone = (options: EnginesOptions): Promise<Pick<Engines, 'bus' | 'close'>> =>
   opening(async (opened) => {
-    const { configuration, logger } = options;
-    const is_embedded = configuration.message_bus.kind === 'embedded';
+    const is_embedded = options.configuration.message_bus.kind === 'embedded';
     const pool = is_embedded
       ? poolOf(options, await postgresUrl(options, opened), SERVICE_CONNECTIONS, opened)
       : undefined;
-    const bus = await openMessageBus(configuration, pool, logger);
+    const bus = await openMessageBus(options, pool);
     opened.push(() => bus.close());
     return { bus };
   });

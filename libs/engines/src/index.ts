@@ -1,1 +1,2 @@
 export * from './engines.js';
+export type { EnginesOptions } from './options.js';

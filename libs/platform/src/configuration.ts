@@ -2,13 +2,23 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { ApiKeys, devApiKey, type ApiKey } from './api-keys.js';
+import {
+  kafkaSecurityFaults,
+  kafkaSecurityOf,
+  kafkaSecurityShape,
+  type KafkaSecurity,
+} from './kafka-security.js';
 import { Secret } from './secret.js';
+
+/** Of the message bus; fixed for life. */
+export const PARTITION_COUNTS = [16, 32, 64] as const;
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type MessageBusEngine =
-  { readonly kind: 'embedded' } | { readonly kind: 'kafka'; readonly brokers: readonly string[] };
+  | { readonly kind: 'embedded' }
+  | ({ readonly kind: 'kafka'; readonly brokers: readonly string[] } & KafkaSecurity);
 export type EventStoreEngine =
   { readonly kind: 'embedded' } | { readonly kind: 'eventstoredb'; readonly url: Secret };
 export type PostgresEngine =
@@ -23,6 +33,8 @@ export interface Configuration {
   readonly data_dir: string;
   readonly log_level: LogLevel;
   readonly message_bus: MessageBusEngine;
+  /** Partitions of the message bus: what its topics were made with. */
+  readonly partitions: (typeof PARTITION_COUNTS)[number];
   readonly event_store: EventStoreEngine;
   readonly postgres: PostgresEngine;
   /** Those of API_KEYS and, when it is set, LEDGER_DEV_KEY. */
@@ -98,6 +110,11 @@ const environment = (read: (path: string) => string) =>
       .optional(),
     API_KEYS: given.transform((text, context) => parseKeys(text, read, context)).optional(),
     KAFKA_BROKERS: ENGINES.KAFKA_BROKERS.default(EMBEDDED),
+    ...kafkaSecurityShape(read),
+    PARTITIONS: z
+      .enum(PARTITION_COUNTS.map(String), `must be one of ${PARTITION_COUNTS.join(', ')}`)
+      .transform((text) => Number(text) as (typeof PARTITION_COUNTS)[number])
+      .default(16),
     EVENTSTORE_URL: ENGINES.EVENTSTORE_URL.default(EMBEDDED),
     POSTGRES_URL: ENGINES.POSTGRES_URL.default(EMBEDDED),
   });
@@ -116,6 +133,7 @@ export function parseConfiguration(
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${nameOf(issue.path)} ${issue.message}`),
     ...forgottenEngines(env),
+    ...kafkaSecurityFaults(env),
     ...openToAnyone(env),
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigurationError(faults);
@@ -125,7 +143,11 @@ export function parseConfiguration(
     port: data.PORT,
     data_dir: data.DATA_DIR,
     log_level: data.LOG_LEVEL,
-    message_bus: data.KAFKA_BROKERS,
+    message_bus:
+      data.KAFKA_BROKERS.kind === 'kafka'
+        ? { ...data.KAFKA_BROKERS, ...kafkaSecurityOf(data) }
+        : data.KAFKA_BROKERS,
+    partitions: data.PARTITIONS,
     event_store: data.EVENTSTORE_URL,
     postgres: data.POSTGRES_URL,
     api_keys: [...listed, ...(dev_key ? [devApiKey(dev_key.reveal())] : [])],

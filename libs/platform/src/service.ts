@@ -13,6 +13,8 @@ export interface Service {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly shutdown: Shutdown;
+  /** Something that no retry mends: logs it, stops in order and exits with code 1. */
+  readonly fail: (error: unknown, message: string) => void;
 }
 
 export interface ServiceOptions {
@@ -45,8 +47,12 @@ export async function runService(
   health.add('readiness', 'running', () => (shutdown.isStopping() ? 'is stopping' : undefined));
   const metrics = createMetrics();
   measureProcess(metrics);
+  const fail = (err: unknown, message: string) => {
+    logger.fatal({ err }, message);
+    void shutdown.run(message, 1).then(exit);
+  };
   try {
-    await start({ configuration, logger, health, metrics, clock: systemClock, shutdown });
+    await start({ configuration, logger, health, metrics, clock: systemClock, shutdown, fail });
   } catch (err) {
     logger.fatal({ err }, 'cannot start');
     exit(await shutdown.run('cannot start', 1));

@@ -4,23 +4,14 @@ import kafkajs, {
   type KafkaConfig,
   type SASLOptions,
 } from 'kafkajs';
-import type { Secret } from '#libs/platform';
+import type { KafkaSecurity } from '#libs/platform';
 import './client-patches.js';
 
-export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
-
-export interface KafkaConnection {
+export interface KafkaConnection extends KafkaSecurity {
   /** `host:port` each; one that answers is enough to find the others. */
   readonly brokers: readonly string[];
   /** Shown in the broker's logs and metrics; one per process. */
   readonly client_id: string;
-  /** Encrypts; true trusts the system's certificate authorities, a PEM text trusts that one. */
-  readonly tls?: boolean | { readonly ca: string };
-  readonly sasl?: {
-    readonly mechanism: (typeof SASL_MECHANISMS)[number];
-    readonly username: string;
-    readonly password: Secret;
-  };
   /** What the client says of its connections, at warning and above. */
   readonly on_log?: (level: 'warn' | 'error', message: string, fields: object) => void;
   /** How sockets are opened; for tests that cut them. */

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientBase, Pool } from 'pg';
 import type { Checkpoint } from './checkpoint.js';
 import { differingTables, digestIn, type Digest } from './digest.js';
-import { READ_SCHEMA, schemaName, type ReadTable } from './schema.js';
+import { READ_SCHEMA, READ_TABLES, schemaName, type ReadTable } from './schema.js';
 
 export interface ReplacementOptions {
   /** The rebuilt schema; it takes the live one's name. */
@@ -42,7 +43,10 @@ export async function replaceSchema(
     const digests = { live: await digestIn(client, live), next: await digestIn(client, next) };
     const differing = differingTables(digests.live, digests.next);
     const replaced = accept === 'any' || differing.length === 0;
-    if (replaced) await rename(client, live, next);
+    if (replaced) {
+      await lockTables(client, live);
+      await rename(client, live, next);
+    }
     await client.query('commit');
     client.release();
     return { replaced, differing, ...digests };
@@ -52,14 +56,45 @@ export async function replaceSchema(
   }
 }
 
-/** Projectors that want to move it wait until the client's transaction ends. */
+/**
+ * Projectors that want to move it wait until the client's transaction ends. They wait for the table,
+ * before their statement knows which table that is: a statement that waited for the row would go on
+ * to write into the tables that were replaced.
+ */
 async function holdCheckpoint(client: ClientBase, schema: string): Promise<Checkpoint | null> {
+  const table = `${schemaName(schema)}.checkpoint`;
+  await client.query(`lock table ${table} in exclusive mode`);
   const { rows } = await client.query<Checkpoint | { position: null }>(
-    `select position, event_id from ${schemaName(schema)}.checkpoint
-     where name = 'ledger' for update`,
+    `select position, event_id from ${table} where name = 'ledger'`,
   );
   const row = rows[0]!;
   return row.position === null ? null : row;
+}
+
+const LOCK_ATTEMPTS = 100;
+const LOCK_TIMEOUT_MS = 200;
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/**
+ * A statement that has looked up some of its tables and not yet the others must not find half of them
+ * renamed. So the names change while nobody holds any of them. Whoever waits for us while we wait for
+ * it is let go after a short time.
+ */
+async function lockTables(client: ClientBase, schema: string): Promise<void> {
+  const tables = READ_TABLES.map((table) => `${schemaName(schema)}.${table}`).join(', ');
+  await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
+  for (let attempt = 1; ; attempt += 1) {
+    await client.query('savepoint locking');
+    try {
+      await client.query(`lock table ${tables} in access exclusive mode`);
+      return;
+    } catch (error) {
+      const is_held = (error as { code?: string }).code === LOCK_NOT_AVAILABLE;
+      if (!is_held || attempt === LOCK_ATTEMPTS) throw error;
+      await client.query('rollback to savepoint locking');
+      await sleep(Math.random() * LOCK_TIMEOUT_MS);
+    }
+  }
 }
 
 async function rename(client: ClientBase, live: string, next: string): Promise<void> {

@@ -71,6 +71,8 @@ function claimedTenant({ value, encoding }: DeadLetter): unknown {
 export interface DeadLetterFilter extends PageRequest {
   /** Only those that were not redriven yet. */
   readonly open?: boolean | undefined;
+  /** Only those that are here for one of these reasons. */
+  readonly reasons?: readonly DeadLetterReason[] | undefined;
 }
 
 /** A tenant's own dead letters, last filed first. */
@@ -86,7 +88,7 @@ export const allDeadLetters = (
   filter: DeadLetterFilter = {},
 ): Promise<Page<FiledDeadLetter>> => select(pool, null, filter);
 
-interface DeadLetterRow extends MessageCoordinate {
+export interface DeadLetterRow extends MessageCoordinate {
   id: bigint;
   tenant_id: string | null;
   key: Buffer | null;
@@ -99,6 +101,10 @@ interface DeadLetterRow extends MessageCoordinate {
   redriven_at: Instant | null;
 }
 
+/** Columns of a DeadLetterRow. */
+export const DEAD_LETTER_COLUMNS = `id, topic, partition, "offset", tenant_id, key, value, headers,
+  reason, detail, timestamp, filed_at, redriven_at`;
+
 async function select(
   pool: Pool,
   tenant_id: string | null,
@@ -106,19 +112,24 @@ async function select(
 ): Promise<Page<FiledDeadLetter>> {
   const limit = limitOf(filter);
   const { rows } = await pool.query<DeadLetterRow>(
-    `select id, topic, partition, "offset", tenant_id, key, value, headers, reason, detail,
-            timestamp, filed_at, redriven_at
+    `select ${DEAD_LETTER_COLUMNS}
      from ${OPS_SCHEMA}.dead_letters
      where ($1::text is null or tenant_id = $1) and ($2::int8 is null or id < $2)
-       and (redriven_at is null or not $3::bool)
-     order by id desc limit $4::int8`,
-    [tenant_id, keyOfCursor(filter, NUMBER_KEY), filter.open ?? false, limit + 1],
+       and (redriven_at is null or not $3::bool) and ($4::text[] is null or reason = any($4))
+     order by id desc limit $5::int8`,
+    [
+      tenant_id,
+      keyOfCursor(filter, NUMBER_KEY),
+      filter.open ?? false,
+      filter.reasons && textArray(filter.reasons),
+      limit + 1,
+    ],
   );
   const page = pageOf(rows, limit, (row) => String(row.id));
   return { ...page, items: page.items.map(filedOf) };
 }
 
-const filedOf = (row: DeadLetterRow): FiledDeadLetter => ({
+export const filedOf = (row: DeadLetterRow): FiledDeadLetter => ({
   ...deadLetterOf(
     {
       ...row,

@@ -58,17 +58,24 @@ export const invoices = (
   schema: string = READ_SCHEMA,
 ): Promise<InvoiceSummary[] | undefined> =>
   inOneView(pool, async (client) => {
-    const booked = await bookedIn(client, schema, [tenant_id, account_id], null);
-    if (booked === undefined) return undefined;
-    const { lines, grants } = booked;
-    return [...new Set([...lines.keys(), ...grants.keys()])]
-      .sort((a, b) => (a < b ? 1 : -1))
-      .map((period) => ({
-        period,
-        status: 'draft',
-        totals: totalsOf(lines.get(period) ?? [], grants.get(period) ?? []),
-      }));
+    const all = await invoicesIn(client, tenant_id, account_id, schema);
+    return all?.map(({ period, status, totals }) => ({ period, status, totals }));
   });
+
+/** The same with their lines, as the client's transaction sees them; for audits. */
+export async function invoicesIn(
+  client: ClientBase,
+  tenant_id: string,
+  account_id: string,
+  schema: string,
+): Promise<Invoice[] | undefined> {
+  const ids = [tenant_id, account_id] as const;
+  const booked = await bookedIn(client, schema, ids, null);
+  if (booked === undefined) return undefined;
+  return [...new Set([...booked.lines.keys(), ...booked.grants.keys()])]
+    .sort((a, b) => (a < b ? 1 : -1))
+    .map((period) => invoiceOf(ids, period, booked));
+}
 
 /** One month; without lines when nothing was booked into it. Undefined for an unknown account. */
 export const invoice = (
@@ -79,27 +86,36 @@ export const invoice = (
   schema: string = READ_SCHEMA,
 ): Promise<Invoice | undefined> =>
   inOneView(pool, async (client) => {
-    const booked = await bookedIn(client, schema, [tenant_id, account_id], period);
-    if (booked === undefined) return undefined;
-    const lines = booked.lines.get(period) ?? [];
-    const granted = booked.grants.get(period) ?? [];
-    return {
-      tenant_id,
-      account_id,
-      period,
-      status: 'draft',
-      lines,
-      purchases: granted.filter(isPaid),
-      grants: granted.filter((grant) => !isPaid(grant)),
-      totals: totalsOf(lines, granted),
-      revision: booked.revision,
-    };
+    const ids = [tenant_id, account_id] as const;
+    const booked = await bookedIn(client, schema, ids, period);
+    return booked && invoiceOf(ids, period, booked);
   });
+
+function invoiceOf([tenant_id, account_id]: Ids, period: Period, booked: BookedRows): Invoice {
+  const lines = booked.lines.get(period) ?? [];
+  const granted = booked.grants.get(period) ?? [];
+  return {
+    tenant_id,
+    account_id,
+    period,
+    status: 'draft',
+    lines,
+    purchases: granted.filter(isPaid),
+    grants: granted.filter((grant) => !isPaid(grant)),
+    totals: totalsOf(lines, granted),
+    revision: booked.revision,
+  };
+}
 
 type Ids = readonly [tenant_id: string, account_id: string];
 
 /** What was booked into one period, or into each (null). Undefined for an unknown account. */
-async function bookedIn(client: ClientBase, schema: string, ids: Ids, period: Period | null) {
+async function bookedIn(
+  client: ClientBase,
+  schema: string,
+  ids: Ids,
+  period: Period | null,
+): Promise<BookedRows | undefined> {
   const { rows } = await client.query<{ revision: bigint }>(
     `select revision from ${schemaName(schema)}.accounts where tenant_id = $1 and account_id = $2`,
     [...ids],
@@ -110,6 +126,12 @@ async function bookedIn(client: ClientBase, schema: string, ids: Ids, period: Pe
     lines: byPeriod(await linesOf(client, schema, ids, period)),
     grants: byPeriod(await grantsOf(client, schema, ids, period)),
   };
+}
+
+interface BookedRows {
+  readonly revision: number;
+  readonly lines: ReadonlyMap<Period, readonly InvoiceLine[]>;
+  readonly grants: ReadonlyMap<Period, readonly InvoiceGrant[]>;
 }
 
 type Booked<T> = readonly [period: Period, what: T];

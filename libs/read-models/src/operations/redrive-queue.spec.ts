@@ -1,0 +1,74 @@
+import { deadLetterOf, type AccountKey, type DeadLetterReason } from '#libs/contracts';
+import type pg from 'pg';
+import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
+import { migrateOperations } from '../schema.js';
+import { fileDeadLetters, markRedriven, type FiledDeadLetter } from './dead-letters.js';
+import { lettersToRedrive, openDeadLetters, type RedriveFilter } from './redrive-queue.js';
+
+let database: TestDatabase;
+let pool: pg.Pool;
+beforeEach(async () => {
+  database = await freshDatabase();
+  ({ pool } = database);
+  await migrateOperations(pool);
+});
+afterEach(() => database.drop());
+
+interface At {
+  readonly topic?: string;
+  readonly partition?: number;
+  readonly offset: number;
+  readonly second: number;
+  readonly key?: string;
+  readonly reason?: DeadLetterReason;
+}
+
+const letter = ({ second, key = 'acme/a', reason = 'account_parked', ...at }: At) =>
+  deadLetterOf(
+    {
+      topic: 'ledger.usage',
+      partition: 0,
+      ...at,
+      timestamp: `2026-01-31T12:00:0${second}.000Z` as never,
+      key,
+      value: '{}',
+      headers: {},
+    },
+    reason,
+    '',
+  );
+
+const offsets = async (filter: RedriveFilter, after?: FiledDeadLetter) =>
+  (await lettersToRedrive(pool, filter, after, 9)).map(({ source }) => source.offset);
+
+it('takes them in the order in which they stood on the bus, page by page', async () => {
+  await fileDeadLetters(pool, [
+    letter({ offset: 7, second: 3 }),
+    letter({ offset: 5, second: 1, topic: 'ledger.requests' }),
+    letter({ offset: 6, second: 3 }),
+    letter({ offset: 4, second: 2, partition: 9 }),
+  ]);
+  const first = await lettersToRedrive(pool, {}, undefined, 3);
+  expect(first.map(({ source }) => source.offset)).toEqual([5, 4, 6]);
+  expect(await offsets({}, first.at(-1))).toEqual([7]);
+});
+
+it('takes only what is asked for, is a request, and was not redriven', async () => {
+  const letters = [
+    letter({ offset: 1, second: 1 }),
+    letter({ offset: 2, second: 2, key: 'acme/b' }),
+    letter({ offset: 3, second: 3, reason: 'conflict' }),
+    letter({ offset: 4, second: 4, topic: 'ledger.dead-letters' }),
+    letter({ offset: 5, second: 5 }),
+  ];
+  await fileDeadLetters(pool, letters);
+  await markRedriven(pool, [letters[4]!.source]);
+  expect(await offsets({})).toEqual([1, 2, 3]);
+  expect(await offsets({ reasons: ['conflict'] })).toEqual([3]);
+  expect(await offsets({ account: 'acme/b' as AccountKey })).toEqual([2]);
+  expect(await offsets({ source: letters[2]!.source })).toEqual([3]);
+  expect(await openDeadLetters(pool)).toEqual([
+    { reason: 'account_parked', letters: 3 },
+    { reason: 'conflict', letters: 1 },
+  ]);
+});

@@ -1,0 +1,70 @@
+import type { Pool } from 'pg';
+import {
+  REQUEST_TOPICS,
+  type AccountKey,
+  type DeadLetterReason,
+  type MessageCoordinate,
+} from '#libs/contracts';
+import { textArray } from '#libs/platform';
+import { OPS_SCHEMA } from '../schema.js';
+import {
+  DEAD_LETTER_COLUMNS,
+  filedOf,
+  type DeadLetterRow,
+  type FiledDeadLetter,
+} from './dead-letters.js';
+
+/** Which dead letters; what is undefined does not narrow it down. */
+export interface RedriveFilter {
+  readonly reasons?: readonly DeadLetterReason[] | undefined;
+  readonly account?: AccountKey | undefined;
+  readonly source?: MessageCoordinate | undefined;
+}
+
+/**
+ * Requests among the dead letters that were not redriven yet, in the order in which they stood on the
+ * bus: by the broker's time, and by offset within a partition. `after` is the last of the page before.
+ */
+export async function lettersToRedrive(
+  pool: Pool,
+  { reasons, account, source }: RedriveFilter,
+  after: FiledDeadLetter | undefined,
+  limit: number,
+): Promise<FiledDeadLetter[]> {
+  const { rows } = await pool.query<DeadLetterRow>(
+    `select ${DEAD_LETTER_COLUMNS}
+     from ${OPS_SCHEMA}.dead_letters
+     where redriven_at is null and topic = any($1::text[])
+       and ($2::text[] is null or reason = any($2))
+       and ($3::bytea is null or key = $3)
+       and ($4::text is null or (topic, partition, "offset") = ($4, $5::int, $6::int8))
+       and ($7::timestamptz is null
+            or (timestamp, topic, partition, "offset") > ($7, $8::text, $9::int, $10::int8))
+     order by timestamp, topic, partition, "offset" limit $11::int8`,
+    [
+      textArray(REQUEST_TOPICS),
+      reasons && textArray(reasons),
+      account === undefined ? null : Buffer.from(account),
+      source?.topic,
+      source?.partition,
+      source?.offset,
+      after?.timestamp,
+      after?.source.topic,
+      after?.source.partition,
+      after?.source.offset,
+      limit,
+    ],
+  );
+  return rows.map(filedOf);
+}
+
+/** How many dead letters were not redriven yet, by reason, the most first. */
+export async function openDeadLetters(
+  pool: Pool,
+): Promise<{ readonly reason: DeadLetterReason; readonly letters: number }[]> {
+  const { rows } = await pool.query<{ reason: DeadLetterReason; letters: bigint }>(
+    `select reason, count(*) as letters from ${OPS_SCHEMA}.dead_letters
+     where redriven_at is null group by reason order by letters desc, reason`,
+  );
+  return rows.map(({ reason, letters }) => ({ reason, letters: Number(letters) }));
+}

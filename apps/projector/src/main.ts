@@ -5,16 +5,13 @@ import { runService } from '#libs/platform';
 import { startProjector } from './projector.js';
 
 await runService('projector', async (service) => {
-  const engines = await openEngines({
-    ...service,
-    name: 'projector',
-    access: 'share',
-    on_fatal: service.fail,
-  });
+  const engines = await openEngines({ ...service, name: 'projector', access: 'share' });
   service.shutdown.step('engines', () => engines.close());
   const projector = await startProjector({ ...service, engines });
   service.shutdown.step('projector', () => projector.close());
   await serveHealth('projector', service);
   // A projector that has stopped for good ends its process: whoever restarts it sees the reason.
-  void projector.broken.then((error) => service.fail(error, 'the projection cannot go on'));
+  const broken = await projector.broken;
+  service.logger.fatal({ err: broken }, 'the projection cannot go on');
+  process.exit(await service.shutdown.run('the projection is broken', 1));
 });

@@ -1,0 +1,81 @@
+import { Command, Option } from 'commander';
+import { accountKey, DEAD_LETTER_REASONS, type DeadLetterReason } from '#libs/contracts';
+import { MAX_PAGE } from '#libs/read-models';
+import { coordinateArgument, tenantOption, wholeNumber } from '../arguments.js';
+import type { CommandContext } from '../program.js';
+import { listDeadLetters } from './list.js';
+import { redrive, REDRIVEN_BY_DEFAULT } from './redrive.js';
+
+type Coordinate = ReturnType<typeof coordinateArgument>;
+
+const reasonOption = (description: string): Option =>
+  new Option('--reason <reason...>', description).choices(DEAD_LETTER_REASONS);
+
+export const deadLettersCommand = (context: CommandContext): Command =>
+  new Command('dead-letters')
+    .description('messages that were not decided')
+    .addCommand(listCommand(context));
+
+interface ListOptions {
+  readonly tenant?: string;
+  readonly reason?: DeadLetterReason[];
+  readonly open: boolean;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+const listCommand = (context: CommandContext): Command =>
+  new Command('list')
+    .description('the last filed first')
+    .option('--tenant <tenant>', 'of this tenant only')
+    .addOption(reasonOption('for these reasons only'))
+    .option('--open', 'only those that were not redriven', false)
+    .option('--limit <number>', 'at most', wholeNumber(1, MAX_PAGE), 50)
+    .option('--cursor <cursor>', 'where the page before ended')
+    .addHelpText('after', '\nExample:\n  usage-ledger dead-letters list --open --reason conflict')
+    .action(({ tenant, reason, ...page }: ListOptions, command: Command) =>
+      context.runOnEngines(command, ({ pool }, out) =>
+        listDeadLetters(pool, { tenant_id: tenant, reasons: reason, ...page }, out),
+      ),
+    );
+
+interface RedriveOptions {
+  readonly tenant: string;
+  readonly reason?: DeadLetterReason[];
+  readonly id?: Coordinate;
+  readonly account?: string;
+}
+
+export const redriveCommand = (context: CommandContext): Command =>
+  new Command('redrive')
+    .description('publish dead letters again: the same bytes, key and topic, in their order')
+    .addOption(reasonOption(`default: ${REDRIVEN_BY_DEFAULT.join(', ')}`))
+    .option(
+      '--id <topic/partition/offset>',
+      'only this one, whatever its reason',
+      coordinateArgument,
+    )
+    .option('--account <account>', 'of this account only')
+    .addOption(tenantOption())
+    .addHelpText('after', HELP)
+    .action(({ tenant, reason, id, account }: RedriveOptions, command: Command) =>
+      context.runOnEngines(command, (engines, out) =>
+        redrive(
+          engines,
+          {
+            reasons: reason ?? (id ? undefined : REDRIVEN_BY_DEFAULT),
+            source: id,
+            account: account === undefined ? undefined : accountKey(tenant, account),
+          },
+          out,
+        ),
+      ),
+    );
+
+const HELP = `
+They go the way of every message: what was decided meanwhile is found, not charged again. Those of a
+parked account are left: unpark it first.
+
+Examples:
+  usage-ledger redrive --reason unknown_schema
+  usage-ledger redrive --id ledger.usage/3/41`;

@@ -1,0 +1,98 @@
+import type { AccountEvent, Allocation, DecisionEvent, RejectionReason } from '#libs/contracts';
+import type { Explanation } from '#libs/read-models';
+import { grouped as n } from '../table.js';
+import { coordinateText } from '../verify/coordinates.js';
+import { lineArithmetic } from './arithmetic.js';
+
+const WHY: Readonly<Record<RejectionReason, string>> = {
+  insufficient_credits: 'the price is more than what is available',
+  unknown_operation: 'the price book in force does not price the operation',
+  price_too_large: 'the price exceeds 10^15 credits',
+  already_expired: 'the grant would end before it counts',
+  too_many_open_grants: 'the account has 1,000 grants with something left',
+  version_exists: 'the price book has a version of that name',
+  effective_from_too_soon: 'a version must be announced 60 s ahead',
+};
+
+/** What was decided, in one sentence. */
+function verdictOf(event: DecisionEvent): string {
+  switch (event.type) {
+    case 'UsageConsumed':
+      return `charged ${n(event.credits)} credits`;
+    case 'UsageRejected': {
+      const { reason, price, shortfall, operation } = event;
+      const missing =
+        price === undefined || shortfall === undefined
+          ? ''
+          : `: it costs ${n(price)}, ${n(shortfall)} are missing`;
+      const named = operation === undefined ? '' : ` (${operation})`;
+      return `rejected, ${reason}${named}: ${WHY[reason]}${missing}`;
+    }
+    case 'CreditsGranted': {
+      const { credits, kind, priority, paid, state, effective_at, expires_at } = event;
+      const from = state === 'scheduled' ? `counts from ${effective_at}` : 'counts at once';
+      const until = expires_at === null ? 'never expires' : `expires at ${expires_at}`;
+      const money = paid ? `, ${n(paid.amount_minor)} minor units of ${paid.currency} paid` : '';
+      return `granted ${n(credits)} credits (${kind}${money}), ${from}, ${until}, priority ${priority}`;
+    }
+    case 'GrantRejected':
+      return `grant rejected, ${event.reason}: ${WHY[event.reason]}`;
+  }
+}
+
+/** What the decision says of price and period, line by line. */
+function priceOf(event: DecisionEvent): string[] {
+  switch (event.type) {
+    case 'UsageConsumed':
+    case 'UsageRejected': {
+      const width = Math.max(0, ...event.lines.map(({ operation }) => operation.length));
+      return [
+        ...event.lines.map((line) => `  ${line.operation.padEnd(width)}  ${lineArithmetic(line)}`),
+        `price book   ${event.price_book_version}`,
+        `period       ${event.period} (occurred at ${event.occurred_at})`,
+      ];
+    }
+    case 'CreditsGranted':
+      return [`period       ${event.period} (occurred at ${event.occurred_at})`];
+    case 'GrantRejected':
+      return [];
+  }
+}
+
+const allocationsText = (allocations: readonly Allocation[]): string =>
+  allocations.map(({ grant_id, credits }) => `${n(credits)} of ${grant_id}`).join(', ');
+
+function dueText(event: AccountEvent): string {
+  if (!('grant_id' in event)) return event.type;
+  const what = event.type === 'CreditsExpired' ? 'expired' : 'began to count';
+  return `${n(event.credits)} of ${event.grant_id} ${what} at ${event.occurred_at}`;
+}
+
+/** The explanation as a person reads it. */
+export function explanationText(
+  { entry, balance_before: before, recorded_with }: Explanation,
+  stream: string,
+): string {
+  const event = entry.event as DecisionEvent;
+  const after = event.balance_after;
+  const about = [
+    event.user_id && `user ${event.user_id}`,
+    event.api_key_id && `API key ${event.api_key_id}`,
+    ...Object.entries(event.metadata ?? {}).map(([name, value]) => `${name} ${value}`),
+  ].filter(Boolean);
+  return [
+    `${event.request_id} on ${event.account_id}: ${verdictOf(event)}`,
+    ...(about.length > 0 ? [`about        ${about.join(', ')}`] : []),
+    ...priceOf(event),
+    ...(event.type === 'UsageConsumed'
+      ? [`burnt        ${allocationsText(event.allocations)}`]
+      : []),
+    ...recorded_with.map((due) => `due before   ${dueText(due.event)}`),
+    `available    ${n(before.available)} → ${n(after.available)}`,
+    `reserved     ${n(before.reserved)} → ${n(after.reserved)}`,
+    `decided at   ${event.recorded_at}`,
+    `message      ${coordinateText(event.source)}`,
+    `event        ${stream}@${entry.revision}, the stream has the same bytes`,
+    `chain        ${entry.chain}`,
+  ].join('\n');
+}

@@ -1,0 +1,113 @@
+import { Command } from 'commander';
+import { CreditsInput } from '#libs/contracts';
+import { wholeNumber } from '../arguments.js';
+import { CouldNotRun } from '../exit-code.js';
+import type { CommandContext } from '../program.js';
+import { connectGateway } from './gateway.js';
+import { importFile } from './import-file.js';
+import { parseAccount, parseItem, type AccountSource, type ItemSource } from './mapping.js';
+import { sourceName } from './row-request.js';
+
+interface Options {
+  readonly account: AccountSource;
+  readonly item: readonly ItemSource[];
+  readonly requestId?: string;
+  readonly occurredAt?: string;
+  readonly grant?: string;
+  readonly name?: string;
+  readonly delimiter: string;
+  readonly skipBad: boolean;
+  readonly fromRow: number;
+  readonly batchSize: number;
+  readonly inFlight: number;
+}
+
+const WAIT_SECONDS = 30;
+const GIVE_UP_MS = 5 * 60_000;
+
+export const importCommand = (context: CommandContext): Command =>
+  new Command('import')
+    .description('turn a usage file into requests, publish them, wait for their decisions')
+    .argument('<file.csv>', 'its first row names the columns')
+    .requiredOption('--account <source>', 'COLUMN | const:ID | spread:N accounts', parseAccount)
+    .requiredOption(
+      '--item <operation=column>',
+      'what is billed by which quantity; repeatable; OPERATION=const:1 bills each row once',
+      (text, items: readonly ItemSource[] | undefined) => [...(items ?? []), parseItem(text)],
+    )
+    .option('--request-id <column>', 'default: <file>:<row>:<hash of the row>')
+    .option(
+      '--occurred-at <column>',
+      'when it happened, UTC unless it says otherwise; default: now',
+    )
+    .option('--grant <credits>', 'give each account a pack of this size first', parseCredits)
+    .option('--name <name>', 'stands for the file in request ids; default: its name', parseName)
+    .option('--delimiter <character>', 'between columns', ',')
+    .option(
+      '--skip-bad',
+      'exit 0 although rows cannot be billed; without it, 100 end the run',
+      false,
+    )
+    .option('--from-row <number>', 'pass over the rows before it', wholeNumber(1), 1)
+    .option('--batch-size <requests>', 'per call', wholeNumber(1, 1_000), 1_000)
+    .option(
+      '--in-flight <calls>',
+      'at a time; 1 keeps the order of the file',
+      wholeNumber(1, 64),
+      4,
+    )
+    .addHelpText('after', HELP)
+    .action((file: string, options: Options, command: Command) =>
+      context.run(command, (out) => {
+        const { env, signal, clock } = context;
+        const gateway = connectGateway({
+          url: env['LEDGER_URL'] ?? 'http://127.0.0.1:8080',
+          key: env['LEDGER_API_KEY'] ?? env['LEDGER_DEV_KEY'],
+          signal,
+          wait_seconds: WAIT_SECONDS,
+          give_up_ms: GIVE_UP_MS,
+          on_retry: (why) =>
+            out.warn('retry', { why }, () => `not known to be accepted (${why}): trying again`),
+        });
+        return importFile(gateway, { ...importOptions(file, options), signal, clock }, out);
+      }),
+    );
+
+const importOptions = (file: string, options: Options) => ({
+  file,
+  mapping: {
+    account: options.account,
+    items: options.item,
+    request_id: options.requestId,
+    occurred_at: options.occurredAt,
+  },
+  delimiter: options.delimiter,
+  name: options.name,
+  grant: options.grant,
+  skip_bad: options.skipBad,
+  from_row: options.fromRow,
+  batch_size: options.batchSize,
+  in_flight: options.inFlight,
+  give_up_ms: GIVE_UP_MS,
+});
+
+function parseCredits(text: string): string {
+  const credits = CreditsInput.safeParse(text);
+  if (credits.success) return credits.data.toString();
+  throw new CouldNotRun(`--grant ${text} ${credits.error.issues[0]!.message}`);
+}
+
+function parseName(text: string): string {
+  if (sourceName(text) === text) return text;
+  throw new CouldNotRun(`--name ${text}: at most 80 characters out of A-Z a-z 0-9 _ . @ -`);
+}
+
+const HELP = `
+It goes through a running gateway: LEDGER_URL (http://127.0.0.1:8080), LEDGER_API_KEY, else
+LEDGER_DEV_KEY. The same command again charges nothing twice: it finds the decisions of the first
+run. Two files of one name that may hold the same row at the same place need another --name.
+
+Example:
+  usage-ledger import usage.csv --account customer --item image.generation=images
+  usage-ledger import azure.csv --account spread:500 --grant 1000000 --occurred-at TIMESTAMP \\
+    --item llm.input_tokens=ContextTokens --item llm.output_tokens=GeneratedTokens`;

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CouldNotRun } from '../exit-code.js';
+import type { BatchAnswer, Gateway, GatewayDecision } from './gateway.js';
+import type { UsageBody } from './row-request.js';
+
+/** A row's request on its way. */
+export interface RowRequest {
+  readonly line: number;
+  readonly body: UsageBody;
+}
+
+export interface Settling {
+  /** `attempt` counts from 1. */
+  readonly on_decided: (decision: GatewayDecision, attempt: number) => void;
+  readonly on_invalid: (
+    request: RowRequest,
+    fault: { readonly path: string; readonly message: string },
+  ) => void;
+  readonly on_resent: (count: number) => void;
+  readonly give_up_ms: number;
+  readonly signal: AbortSignal;
+}
+
+/** A gateway that answers at once without any decision is not asked again at once. */
+const PAUSE_MS = 500;
+
+/**
+ * Sends requests until each is decided or invalid; those without a decision are sent again with the
+ * same ids. Throws CouldNotRun when no decision comes for `give_up_ms`: they are durable, and the
+ * same command finds their decisions later.
+ */
+export async function settleBatch(
+  requests: readonly RowRequest[],
+  gateway: Pick<Gateway, 'postBatch'>,
+  settling: Settling,
+): Promise<void> {
+  let open = requests;
+  let last_decision_ms = performance.now();
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await gateway.postBatch(open.map(({ body }) => body));
+    const rest = takeAnswer(open, answer, attempt, settling);
+    if (rest.length === 0) return;
+    const now_ms = performance.now();
+    if (rest.length < open.length) last_decision_ms = now_ms;
+    else if (now_ms - last_decision_ms > settling.give_up_ms) throw undecided(rest.length);
+    else await delay(PAUSE_MS, undefined, { signal: settling.signal });
+    settling.on_resent(rest.length);
+    open = rest;
+  }
+}
+
+/** The requests that have no decision yet. */
+function takeAnswer(
+  requests: readonly RowRequest[],
+  answer: BatchAnswer,
+  attempt: number,
+  settling: Settling,
+): RowRequest[] {
+  const invalid = new Map(answer.invalid.map(({ index, errors }) => [index, errors[0]!]));
+  // One id may stand in the file twice, and then has two decisions.
+  const decisions = new Map<string, GatewayDecision[]>();
+  for (const decision of answer.decisions) {
+    const queue = decisions.get(keyOf(decision));
+    if (queue) queue.push(decision);
+    else decisions.set(keyOf(decision), [decision]);
+  }
+  return requests.filter((request, index) => {
+    const fault = invalid.get(index);
+    const decision = fault ? undefined : decisions.get(keyOf(request.body))?.shift();
+    if (fault) settling.on_invalid(request, fault);
+    else if (decision) settling.on_decided(decision, attempt);
+    return !fault && !decision;
+  });
+}
+
+/** An id holds no slash, so this is unambiguous. */
+const keyOf = (of: { readonly account_id: string; readonly request_id: string }): string =>
+  `${of.account_id}/${of.request_id}`;
+
+const undecided = (count: number) =>
+  new CouldNotRun(
+    `${count} requests were accepted but not decided: is the ledger-writer running? ` +
+      'They are durable; the same command resumes',
+  );

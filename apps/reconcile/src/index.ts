@@ -1,0 +1,3 @@
+export type { Engines } from './engines.js';
+export * from './exit-code.js';
+export * from './program.js';

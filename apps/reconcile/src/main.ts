@@ -1,0 +1,22 @@
+import { createLogger, parseConfiguration, systemClock } from '#libs/platform';
+import { runProgram } from './program.js';
+
+const interrupted = new AbortController();
+// The second one ends the process at once: the listener is gone.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => interrupted.abort());
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupted.signal,
+  clock: systemClock,
+  async openEngines(env) {
+    // Loaded only by commands that need it: a help text should not wait for Kafka's client.
+    const { openEngines } = await import('#libs/engines');
+    const logger = createLogger('usage-ledger', 'warn', process.stderr);
+    const configuration = parseConfiguration(env);
+    return openEngines({ configuration, logger, name: 'reconcile', access: 'share' });
+  },
+});

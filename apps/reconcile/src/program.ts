@@ -1,0 +1,105 @@
+import { Command, CommanderError } from 'commander';
+import { InvariantBroken } from '#libs/contracts';
+import { ConfigurationError, redact } from '#libs/platform';
+import type { Engines } from './engines.js';
+import { CouldNotRun, EXIT, type ExitCode } from './exit-code.js';
+import { deadLettersCommand, redriveCommand } from './dead-letters/command.js';
+import { explainCommand } from './explain/command.js';
+import { importCommand } from './import/command.js';
+import { replayCommand } from './replay/command.js';
+import { rebuildCommand } from './rebuild/command.js';
+import { statusCommand, unparkCommand } from './status/command.js';
+import { verifyCommand } from './verify/command.js';
+import { createOutput, type Output, type TextStream } from './output.js';
+
+/** What a command line runs in; replaced in tests. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: TextStream;
+  readonly stderr: NodeJS.WritableStream & TextStream;
+  /** Aborted when the person at the terminal has had enough. */
+  readonly signal: AbortSignal;
+  readonly clock: () => number;
+  /** Opens the engines that the environment names. Throws ConfigurationError. */
+  readonly openEngines: (env: Surroundings['env']) => Promise<Engines>;
+}
+
+export interface CommandContext extends Surroundings {
+  /** Does a command's work and keeps its exit code. */
+  run(command: Command, work: (out: Output) => Promise<ExitCode>): Promise<void>;
+  /** The same with the engines of the ledger, which are closed afterwards. */
+  runOnEngines(
+    command: Command,
+    work: (engines: Engines, out: Output) => Promise<ExitCode>,
+  ): Promise<void>;
+}
+
+/** Runs one command line, without the name of the program. Never rejects. */
+export async function runProgram(
+  argv: readonly string[],
+  surroundings: Surroundings,
+): Promise<ExitCode> {
+  const { stdout, stderr, clock, signal } = surroundings;
+  let exit_code: ExitCode = EXIT.fine;
+  const context: CommandContext = {
+    ...surroundings,
+    async run(command, work) {
+      const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
+      exit_code = await work(createOutput({ json, stdout, stderr, clock }));
+    },
+    async runOnEngines(command, work) {
+      const engines = await surroundings.openEngines(surroundings.env);
+      try {
+        await context.run(command, (out) => work(engines, out));
+      } finally {
+        await engines.close();
+      }
+    },
+  };
+  try {
+    await programOf(context).parseAsync(argv, { from: 'user' });
+    return exit_code;
+  } catch (error) {
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? EXIT.fine : EXIT.could_not_run;
+    const why = signal.aborted ? 'interrupted' : whyOf(error);
+    stderr.write(`usage-ledger: ${redact(why)}\n`);
+    return error instanceof InvariantBroken ? EXIT.mismatch : EXIT.could_not_run;
+  }
+}
+
+function programOf(context: CommandContext): Command {
+  const program = new Command('usage-ledger')
+    .description('imports usage into the ledger, explains it, verifies it')
+    .addHelpText('after', '\nExit codes: 0 fine, 1 mismatch found, 2 could not run.')
+    .addCommand(importCommand(context))
+    .addCommand(verifyCommand(context))
+    .addCommand(explainCommand(context))
+    .addCommand(replayCommand(context))
+    .addCommand(rebuildCommand(context))
+    .addCommand(deadLettersCommand(context))
+    .addCommand(redriveCommand(context))
+    .addCommand(statusCommand(context))
+    .addCommand(unparkCommand(context));
+  settle(program, context);
+  return program;
+}
+
+/** What commander does not hand down to commands that were made apart. */
+function settle(command: Command, context: CommandContext): void {
+  const { stdout, stderr } = context;
+  command.option('--json', 'one JSON object per line');
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void stdout.write(text),
+    writeErr: (text) => void stderr.write(text),
+  });
+  for (const subcommand of command.commands) settle(subcommand, context);
+}
+
+/** A fault of the program shows where it is, anything else only what it is. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const told = [CouldNotRun, ConfigurationError, InvariantBroken];
+  if (told.some((kind) => error instanceof kind)) return error.message;
+  return error.stack ?? error.message;
+}

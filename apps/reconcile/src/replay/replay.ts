@@ -1,0 +1,63 @@
+import { accountKey, accountStream, type AccountEvent } from '#libs/contracts';
+import type { EventReader } from '#libs/event-store';
+import { CouldNotRun, EXIT, type ExitCode } from '../exit-code.js';
+import type { Output } from '../output.js';
+import { grouped, signed, tableHeader, tableRow, type Column } from '../table.js';
+import { isAfter, type AsOf } from './as-of.js';
+import { foldStream } from './folding.js';
+
+export interface ReplayOptions {
+  readonly tenant_id: string;
+  readonly account_id: string;
+  /** Events after it are left out; undefined: none is. */
+  readonly as_of: AsOf | undefined;
+}
+
+const COLUMNS: readonly Column[] = [
+  { name: 'revision', width: 8, align: 'right' },
+  { name: 'recorded at', width: 24, align: 'left' },
+  { name: 'event', width: 20, align: 'left' },
+  { name: 'change', width: 12, align: 'right' },
+  { name: 'available', width: 12, align: 'right' },
+  { name: 'reserved', width: 12, align: 'right' },
+  { name: 'request', width: 7, align: 'left' },
+];
+
+/** Folds an account's stream and shows the balance after each event. */
+export async function replay(
+  store: Pick<EventReader, 'readStream'>,
+  { tenant_id, account_id, as_of }: ReplayOptions,
+  out: Output,
+): Promise<ExitCode> {
+  const stream = accountStream(accountKey(tenant_id, account_id));
+  let events = 0;
+  for await (const { recorded, event, head, before, account } of foldStream(store, stream)) {
+    const { recorded_at, type } = event;
+    if (isAfter(as_of, { revision: head.revision, recorded_at })) break;
+    if (events === 0) out.report('stream', { stream }, () => `${stream}\n${tableHeader(COLUMNS)}`);
+    events += 1;
+    const { available, reserved } = account;
+    const change = available - before.available;
+    const { event_id } = recorded;
+    out.report(
+      'event',
+      { revision: head.revision, event_id, chain: head.chain, change, available, reserved, event },
+      () =>
+        tableRow(COLUMNS, [
+          String(head.revision),
+          recorded_at,
+          type,
+          signed(change),
+          grouped(available),
+          grouped(reserved),
+          requestOf(event),
+        ]),
+    );
+  }
+  if (events > 0) return EXIT.fine;
+  const when = as_of === undefined ? '' : ' at or before that moment';
+  throw new CouldNotRun(`${stream} has no events${when}`);
+}
+
+const requestOf = (event: AccountEvent): string =>
+  'request_id' in event ? event.request_id : `(due, with ${event.caused_by})`;

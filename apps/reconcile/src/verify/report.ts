@@ -1,0 +1,72 @@
+import type { Output } from '../output.js';
+import { grouped } from '../table.js';
+import type { VerifiedCheckpoint } from './checkpoint.js';
+import type { Findings } from './findings.js';
+import type { ReadModelSums } from './read-model-check.js';
+import type { RequestCounts } from './request-check.js';
+
+/** All that was compared. */
+export interface Verified {
+  readonly checkpoint: VerifiedCheckpoint;
+  readonly followed: { readonly streams: number; readonly events: number };
+  /** Decisions that the read models do not hold yet. */
+  readonly recent: number;
+  readonly read_models: ReadModelSums;
+  readonly requests: RequestCounts;
+}
+
+export function reportVerified(
+  verified: Verified,
+  findings: Findings,
+  seconds: number,
+  out: Output,
+): void {
+  const { invoices, ...read_models } = verified.read_models;
+  const facts = {
+    checkpoint: verified.checkpoint,
+    requests: verified.requests,
+    streams: verified.followed,
+    not_projected_yet: verified.recent,
+    read_models,
+    invoices,
+    mismatches: findings.count,
+    first_mismatch: findings.first ?? null,
+    seconds,
+  };
+  out.report('verified', facts, () => textOf(verified, findings, seconds));
+}
+
+const n = grouped;
+
+function textOf(
+  { checkpoint, followed, recent, read_models: sums, requests }: Verified,
+  findings: Findings,
+  seconds: number,
+): string {
+  const { invoices } = sums;
+  const read = Object.values(requests).reduce((sum, count) => sum + count, 0);
+  const verdict =
+    findings.count === 0
+      ? 'all four agree'
+      : `${n(findings.count)} MISMATCHES, the first: ${findings.first!.check}`;
+  return [
+    `position ${checkpoint.position ?? 'none'}, recorded at ${checkpoint.recorded_at ?? 'never'}`,
+    `bus          ${n(read)} requests: ${countsText(requests)}`,
+    `streams      ${n(followed.streams)} streams, ${n(followed.events)} events, ` +
+      `${n(recent)} decisions not projected yet`,
+    `             ${n(sums.granted)} granted = ${n(sums.consumed)} consumed + ` +
+      `${n(sums.expired)} expired + ${n(sums.granted - sums.consumed - sums.expired)} left`,
+    `read models  ${n(sums.accounts)} accounts, ${n(sums.entries)} entries, ` +
+      `${n(sums.usage_totals)} usage totals, ${n(sums.grants)} grants, ${n(sums.snapshots)} snapshots`,
+    `             ${n(sums.available)} available, ${n(sums.reserved)} reserved`,
+    `invoices     ${n(invoices.invoices)} invoices, ${n(invoices.lines)} lines, ` +
+      `${n(invoices.purchases)} purchases, ${n(invoices.credits)} credits = consumed`,
+    `${verdict} (${seconds.toFixed(1)} s)`,
+  ].join('\n');
+}
+
+const countsText = (requests: RequestCounts): string =>
+  Object.entries(requests)
+    .filter(([outcome, count]) => count > 0 || outcome === 'decided')
+    .map(([outcome, count]) => `${n(count)} ${outcome.replaceAll('_', ' ')}`)
+    .join(', ');

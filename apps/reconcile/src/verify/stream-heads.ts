@@ -1,0 +1,93 @@
+import {
+  followLink,
+  GENESIS,
+  InvariantBroken,
+  type MessageCoordinate,
+  type StreamHead,
+} from '#libs/contracts';
+import type { RecordedEvent } from '#libs/event-store';
+import { coordinateText, eventText, type CoordinateSet } from './coordinates.js';
+import type { Findings } from './findings.js';
+
+/** What the audit keeps of the streams: some 250 bytes for each. */
+export interface StreamHeads {
+  /** By name of the stream. */
+  readonly heads: Map<string, StreamHead>;
+  /** Streams that are broken: told once, not looked at any further. */
+  readonly broken: Set<string>;
+  /** Messages that an event says it decided. */
+  readonly sources: CoordinateSet;
+  events: number;
+}
+
+export const newStreamHeads = (sources: CoordinateSet): StreamHeads => ({
+  heads: new Map(),
+  broken: new Set(),
+  sources,
+  events: 0,
+});
+
+/** What an event says of the request that it decided. */
+export interface DecidedRequest {
+  readonly tenant_id: string;
+  readonly account_id: string;
+  readonly request_id: string;
+  readonly fingerprint: string;
+  readonly source: MessageCoordinate;
+}
+
+/** A tenant's first price book is not asked for: the writer brings it along. */
+const SHIPPED_PRICE_BOOK = 'sys:shipped-price-book';
+
+/**
+ * Follows one event of a stream: revisions count up by one, ids and chain are those of the bytes, and
+ * no other event decided the same message. Returns what it decided; undefined for what fell due and
+ * on a broken stream.
+ */
+export function followEvent(
+  streams: StreamHeads,
+  recorded: RecordedEvent,
+  findings: Findings,
+): DecidedRequest | undefined {
+  const { stream } = recorded;
+  if (streams.broken.has(stream)) return undefined;
+  const place = eventText(stream, recorded.revision);
+  try {
+    streams.heads.set(stream, followLink(streams.heads.get(stream) ?? GENESIS, recorded));
+  } catch (error) {
+    if (!(error instanceof InvariantBroken)) throw error;
+    findings.add({ check: 'stream_broken', detail: error.message, left: place, right: null });
+    streams.broken.add(stream);
+    return undefined;
+  }
+  streams.events += 1;
+  const event = JSON.parse(recorded.data) as Partial<DecidedRequest>;
+  if (event.request_id === undefined) return undefined;
+  const decided = event as DecidedRequest;
+  if (decided.request_id === SHIPPED_PRICE_BOOK) return undefined;
+  noteSource(streams.sources, place, decided.source, findings);
+  return decided;
+}
+
+function noteSource(
+  sources: CoordinateSet,
+  left: string,
+  source: MessageCoordinate,
+  findings: Findings,
+): void {
+  const right = coordinateText(source);
+  switch (sources.add(source)) {
+    case 'added':
+    case 'gone':
+      return;
+    case 'present': {
+      const detail = 'another event has decided this message already';
+      findings.add({ check: 'message_decided_twice', detail, left, right });
+      return;
+    }
+    case 'unknown': {
+      const detail = 'it says that it decided a message of no such topic or partition';
+      findings.add({ check: 'event_without_request', detail, left, right });
+    }
+  }
+}

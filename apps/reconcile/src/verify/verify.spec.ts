@@ -1,0 +1,154 @@
+import { TOPICS } from '#libs/contracts';
+import {
+  grant,
+  startAuditedLedger,
+  sweep,
+  usage,
+  type AuditedLedger,
+} from '../../../../test/reconcile/audited-ledger.js';
+import { commandLine } from '../../../../test/reconcile/command-line.js';
+
+let ledger: AuditedLedger;
+beforeEach(async () => {
+  ledger = await startAuditedLedger();
+});
+afterEach(() => ledger.drop());
+
+async function verify() {
+  const { exit_code, lines } = await commandLine(['verify', '--json'], { engines: ledger });
+  return { exit_code, lines, verified: lines.at(-1)! };
+}
+
+/** Something of everything: two topics, replays, rejections, a conflict, poison, what fell due. */
+async function publishEverything(): Promise<void> {
+  const { requests, usage: usage_topic } = TOPICS;
+  await ledger.publish(requests, [
+    grant('alice', 'g-1', 1_000, { paid: { amount_minor: 4_900, currency: 'EUR' } }),
+    grant('alice', 'g-2', 50, { expires_at: '2026-02-01T00:00:00Z' }),
+    grant('alice', 'g-3', 70, { effective_at: '2026-02-01T00:00:00Z' }),
+    grant('bob', 'g-1', 5_000),
+    usage('alice', 'u-1', { operation: 'image.generation', quantity: 2 }),
+    usage('alice', 'u-1', { operation: 'image.generation', quantity: 2 }),
+    usage('alice', 'u-1', { operation: 'image.generation', quantity: 3 }),
+    usage('alice', 'u-2', { quantity: 9_999 }),
+    usage('carol', 'u-1'),
+    sweep('alice', 'sys:sweep-1'),
+  ]);
+  await ledger.settle();
+  await ledger.publish(
+    usage_topic,
+    Array.from({ length: 1_050 }, (_, n) => usage('bob', `u-${n}`, { quantity: 1 + (n % 3) })),
+  );
+  const items = [
+    { operation: 'llm.input_tokens', quantity: 374 },
+    { operation: 'llm.output_tokens', quantity: 1_044 },
+  ];
+  await ledger.publish(usage_topic, [usage('bob', 'u-items', { items })]);
+  await ledger.bus.publish(usage_topic, [
+    { key: 'dev/bob', value: 'not JSON' },
+    { key: 'dev/bob', value: JSON.stringify(usage('alice', 'u-3')) },
+    { key: null, value: null },
+  ]);
+  ledger.now_ms += 86_400_000;
+  await ledger.publish(requests, [usage('alice', 'u-4', { quantity: 5 })]);
+  await ledger.settle();
+}
+
+it('finds that all four agree, and says what it counted', async () => {
+  await publishEverything();
+  const { exit_code, verified } = await verify();
+  expect(verified).toMatchObject({
+    type: 'verified',
+    requests: {
+      decided: 4 + 1 + 1 + 1 + 1_050 + 1 + 1,
+      replayed: 1,
+      conflict: 1,
+      dead_letter: 3,
+      nothing_due: 1,
+      in_flight: 0,
+    },
+    streams: { streams: 3, events: 1_061 },
+    not_projected_yet: 0,
+    read_models: {
+      accounts: 3,
+      entries: 1_061,
+      grants: 4,
+      snapshots: 1,
+      granted: '6120',
+      consumed: '2150',
+      expired: '10',
+      available: '3960',
+      reserved: '0',
+    },
+    invoices: { invoices: 2, lines: 5, purchases: 1, credits: '2150' },
+    mismatches: 0,
+  });
+  expect(exit_code).toBe(0);
+});
+
+it('says so in words', async () => {
+  await publishEverything();
+  const { exit_code, stdout } = await commandLine(['verify'], { engines: ledger });
+  expect(exit_code).toBe(0);
+  expect(stdout).toContain('6,120 granted = 2,150 consumed + 10 expired + 3,960 left');
+  expect(stdout).toMatch(/^all four agree \(\d+\.\d s\)$/m);
+});
+
+it('agrees on an empty ledger', async () => {
+  const { exit_code, verified } = await verify();
+  expect(exit_code).toBe(0);
+  expect(verified).toMatchObject({ checkpoint: { position: null, events: 0 }, mismatches: 0 });
+});
+
+it('counts what is not decided yet as in flight', async () => {
+  await ledger.publish(TOPICS.requests, [grant('alice', 'g-1', 10)]);
+  await ledger.settle();
+  await ledger.publish(TOPICS.requests, [usage('alice', 'u-1'), usage('carol', 'u-1')]);
+  const { exit_code, verified } = await verify();
+  expect(exit_code).toBe(0);
+  expect(verified).toMatchObject({ requests: { decided: 1, in_flight: 2 } });
+});
+
+it('reads decisions that are not projected yet from the streams', async () => {
+  await ledger.publish(TOPICS.requests, [grant('alice', 'g-1', 10)]);
+  await ledger.settle();
+  await ledger.publish(TOPICS.requests, [
+    usage('alice', 'u-1'),
+    usage('alice', 'g-1'),
+    usage('carol', 'u-1'),
+  ]);
+  await ledger.decide();
+  const { exit_code, verified } = await verify();
+  expect(exit_code).toBe(0);
+  expect(verified).toMatchObject({
+    requests: { decided: 3, conflict: 1, in_flight: 0 },
+    // The shipped price book is no request.
+    not_projected_yet: 2,
+    read_models: { accounts: 1, entries: 1 },
+  });
+});
+
+it('holds while everything goes on', async () => {
+  await publishEverything();
+  let stop = false;
+  const going_on = (async () => {
+    for (let n = 0; !stop; n += 1) {
+      await ledger.publish(TOPICS.usage, [usage('bob', `live-${n}`), usage('alice', `live-${n}`)]);
+      await ledger.settle();
+    }
+  })();
+  const results = [];
+  for (let n = 0; n < 5; n += 1) results.push(await verify());
+  stop = true;
+  await going_on;
+  expect(
+    results.map(({ lines }) => lines.filter(({ type }) => type === 'mismatch')).flat(),
+  ).toEqual([]);
+});
+
+it('could not run without read models', async () => {
+  await ledger.pool.query('drop schema read cascade');
+  const { exit_code, stderr } = await commandLine(['verify'], { engines: ledger });
+  expect(exit_code).toBe(2);
+  expect(stderr).toContain('start the projector first');
+});

@@ -1,0 +1,126 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+
+interface Usage {
+  readonly request_id: string;
+  readonly account_id: string;
+  readonly items: readonly { readonly operation: string; readonly quantity: number }[];
+  readonly occurred_at?: string;
+}
+
+interface Decision {
+  readonly request_id: string;
+  readonly account_id: string;
+  readonly outcome: string;
+  readonly reason?: string;
+  readonly credits: string;
+  readonly revision: number;
+  readonly recorded_at: string;
+  readonly replayed: boolean;
+}
+
+type Fault = (request: IncomingMessage, response: ServerResponse) => void;
+
+/**
+ * The two calls of the HTTP surface that an import makes, over a ledger of one number per account: a
+ * unit costs one credit. Only for what a real gateway cannot be made to do at a chosen moment.
+ */
+export async function startStandInGateway(key: string) {
+  const balances = new Map<string, number>();
+  const decided = new Map<string, { decision: Decision; content: string }>();
+  const calls: { path: string; prefer: string | undefined; requests: number }[] = [];
+  /** One per coming call; `undefined` lets the call through. */
+  const faults: (Fault | undefined)[] = [];
+  /** How many requests of each coming batch are decided before the answer; all when empty. */
+  const decide_at_most: number[] = [];
+
+  const decide = (account_id: string, request_id: string, content: string, move: number) => {
+    const id = `${account_id}/${request_id}`;
+    const prior = decided.get(id);
+    if (prior && prior.content === content) return { ...prior.decision, replayed: true };
+    const recorded_at = new Date().toISOString();
+    const revision = decided.size;
+    const answered = { account_id, request_id, recorded_at, revision, replayed: false };
+    if (prior) return { ...answered, outcome: 'conflict', credits: '0' };
+    const after = (balances.get(account_id) ?? 0) + move;
+    const decision: Decision =
+      after < 0
+        ? { ...answered, outcome: 'rejected', reason: 'insufficient_credits', credits: '0' }
+        : {
+            ...answered,
+            outcome: move < 0 ? 'consumed' : 'granted',
+            credits: String(Math.abs(move)),
+          };
+    if (after >= 0) balances.set(account_id, after);
+    decided.set(id, { decision, content });
+    return decision;
+  };
+
+  const answerBatch = ({ requests }: { requests: Usage[] }) => {
+    const invalid = requests.flatMap(({ items }, index) =>
+      items.some(({ quantity }) => quantity === 666)
+        ? [{ index, errors: [{ path: 'items[0].quantity', message: 'must not be 666' }] }]
+        : [],
+    );
+    const accepted = requests.filter((_, at) => !invalid.some(({ index }) => index === at));
+    const decisions = accepted
+      .slice(0, decide_at_most.shift() ?? accepted.length)
+      .map(({ account_id, request_id, items }) =>
+        decide(account_id, request_id, JSON.stringify(items), -sumOf(items)),
+      );
+    const undecided = accepted.length - decisions.length;
+    return {
+      status: undecided === 0 ? 200 : 202,
+      body: { accepted: accepted.length, invalid, decisions, undecided },
+    };
+  };
+
+  const answerGrant = (account_id: string, body: { request_id: string; credits: string }) => {
+    const grant = decide(account_id, body.request_id, body.credits, Number(body.credits));
+    return { status: grant.outcome === 'conflict' ? 409 : 200, body: grant };
+  };
+
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const path = request.url ?? '';
+    const body = JSON.parse(await text(request));
+    const prefer = request.headers['prefer'] as string | undefined;
+    calls.push({ path, prefer, requests: body.requests?.length ?? 1 });
+    const fault = faults.shift();
+    if (fault) return fault(request, response);
+    if (request.headers.authorization !== `Bearer ${key}`) return send(response, 401, {});
+    const account_id = /^\/v1\/accounts\/([^/]+)\/grants$/.exec(path)?.[1];
+    const answer = account_id
+      ? answerGrant(decodeURIComponent(account_id), body)
+      : answerBatch(body);
+    send(response, answer.status, answer.body);
+  };
+  const server = createServer((request, response) => void serve(request, response));
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    balances,
+    decided,
+    calls,
+    faults,
+    decide_at_most,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const sumOf = (items: Usage['items']): number =>
+  items.reduce((sum, { quantity }) => sum + quantity, 0);
+
+export function send(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(JSON.stringify(body));
+}

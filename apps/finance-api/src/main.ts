@@ -6,7 +6,12 @@ import { FinanceApiModule } from './finance-api.module.js';
 
 await runService('finance-api', async (service) => {
   const { configuration, shutdown } = service;
-  const engines = await openEngines({ ...service, name: 'finance-api', access: 'share' });
+  const engines = await openEngines({
+    ...service,
+    name: 'finance-api',
+    access: 'share',
+    on_fatal: service.fail,
+  });
   shutdown.step('engines', () => engines.close());
   const { query_pool: pool, store } = engines;
   const app = await createHttpApp({

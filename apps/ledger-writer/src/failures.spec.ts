@@ -2,6 +2,8 @@ import {
   accountKey,
   accountStream,
   encodeEvent,
+  followLink,
+  GENESIS,
   linkEvent,
   TOPICS,
   type AccountEvent,
@@ -227,6 +229,36 @@ describe('F26: the price book', () => {
       writerOn(world).handle(deliver([grant('g-2', '5', { account_id: 'acct-2' })])),
     ]);
     expect(world.log.streams.get(`pricebook-${TENANT}`)).toHaveLength(1);
+  });
+
+  it('that this version cannot read stops every decision, now and later', async () => {
+    const { world, deliver } = await fundedWorld();
+    let elapsed_ms = 0;
+    const store = watchedStore(world.log);
+    const shelf = new PriceBookShelf(store, SHIPPED, () => elapsed_ms);
+    const writer = writerOn(world, { store, shelf });
+    await writer.handle(deliver([usage('r-1')]));
+    const stream = `pricebook-${TENANT}`;
+    const [shipped] = world.log.streams.get(stream)!;
+    const head = followLink(GENESIS, shipped!);
+    const { event } = linkEvent(head, 'PriceBookPublished', '{"schema":2}');
+    await store.appendMany([{ stream, expected_revision: 0, events: [event] }]);
+    for (const id of ['r-2', 'r-3']) {
+      elapsed_ms += 11_000;
+      await expect(writer.handle(deliver([usage(id)]))).rejects.toThrow('cannot be read');
+    }
+    expect(eventsOf(world)).toHaveLength(2);
+  });
+
+  it('whose first publication is not known to be written is waited for', async () => {
+    const world = newWorld();
+    const store = memoryEventStore(world.log);
+    const appendMany = async () => [{ kind: 'unknown' as const, why: 'no answer' }];
+    const writer = writerOn(world, { store: { ...store, appendMany } });
+    const [message] = deliveries()([usage('r-1')]);
+    await expect(writer.handle([message!])).rejects.toThrow('no price book yet');
+    expect(world.read_side.parked.size).toBe(0);
+    expect((await writerOn(world).handle([message!])).decisions).toHaveLength(1);
   });
 
   it('nothing is decided on one that was last read more than 30 s ago', async () => {

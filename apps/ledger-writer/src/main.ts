@@ -5,7 +5,12 @@ import { runService } from '#libs/platform';
 import { startLedgerWriter } from './ledger-writer.js';
 
 await runService('ledger-writer', async (service) => {
-  const engines = await openEngines({ ...service, name: 'ledger-writer', access: 'share' });
+  const engines = await openEngines({
+    ...service,
+    name: 'ledger-writer',
+    access: 'share',
+    on_fatal: service.fail,
+  });
   service.shutdown.step('engines', () => engines.close());
   const writer = await startLedgerWriter({ ...service, engines });
   service.shutdown.step('ledger-writer', () => writer.close());

@@ -4,6 +4,7 @@ import {
   EVENT_SCHEMA,
   followLink,
   GENESIS,
+  InvariantBroken,
   linkEvent,
   PRICE_BOOK_ACCOUNT,
   priceBookStream,
@@ -40,7 +41,10 @@ export class PriceBookShelf {
     private readonly elapsed: () => number = () => performance.now(),
   ) {}
 
-  /** Throws when a tenant's books cannot be read and the last read is too old to price with. */
+  /**
+   * Throws when a tenant's books cannot be read and the last read is too old to price with, and at once
+   * when a book is there that this version cannot read.
+   */
   async refresh(tenants: Iterable<string>): Promise<void> {
     for (const tenant_id of tenants) {
       const shelved = this.#tenants.get(tenant_id);
@@ -49,7 +53,7 @@ export class PriceBookShelf {
       try {
         await this.read(tenant_id);
       } catch (error) {
-        if (age_ms > STALE_AFTER_MS) throw error;
+        if (error instanceof InvariantBroken || age_ms > STALE_AFTER_MS) throw error;
       }
     }
   }
@@ -77,6 +81,7 @@ export class PriceBookShelf {
     if (shelved.head.revision < 0) {
       await this.#publishShipped(tenant_id);
       await this.#follow(tenant_id, shelved);
+      if (shelved.head.revision < 0) throw new Error(`${tenant_id} has no price book yet`);
     }
     shelved.read_at_ms = read_at_ms;
     this.#tenants.set(tenant_id, shelved);
@@ -87,8 +92,10 @@ export class PriceBookShelf {
     const stream = priceBookStream(tenant_id);
     for await (const page of this.store.readStream(stream, { from: shelved.head.revision + 1 })) {
       for (const recorded of page) {
-        shelved.head = followLink(shelved.head, recorded);
+        const head = followLink(shelved.head, recorded);
         evolvePriceBooks(shelved.books, decodePriceBookEvent(recorded.data), recorded.revision);
+        // Last: an event that cannot be read is met again, never passed by.
+        shelved.head = head;
       }
     }
   }

@@ -5,13 +5,16 @@ import { runService } from '#libs/platform';
 import { startProjector } from './projector.js';
 
 await runService('projector', async (service) => {
-  const engines = await openEngines({ ...service, name: 'projector', access: 'share' });
+  const engines = await openEngines({
+    ...service,
+    name: 'projector',
+    access: 'share',
+    on_fatal: service.fail,
+  });
   service.shutdown.step('engines', () => engines.close());
   const projector = await startProjector({ ...service, engines });
   service.shutdown.step('projector', () => projector.close());
   await serveHealth('projector', service);
   // A projector that has stopped for good ends its process: whoever restarts it sees the reason.
-  const broken = await projector.broken;
-  service.logger.fatal({ err: broken }, 'the projection cannot go on');
-  process.exit(await service.shutdown.run('the projection is broken', 1));
+  void projector.broken.then((error) => service.fail(error, 'the projection cannot go on'));
 });

@@ -19,7 +19,12 @@ export async function startStandalone(service: Service): Promise<void> {
   const { configuration, logger, shutdown } = service;
   const dev_key = await devKeyOf(configuration);
   const keys = withDevKey(configuration.api_keys, dev_key?.key);
-  const engines = await openEngines({ ...service, name: 'usage-ledger', access: 'own' });
+  const engines = await openEngines({
+    ...service,
+    name: 'usage-ledger',
+    access: 'own',
+    on_fatal: service.fail,
+  });
   shutdown.step('engines', () => engines.close());
 
   const projector = await startProjector({ ...service, engines });

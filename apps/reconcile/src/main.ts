@@ -1,4 +1,5 @@
 import { createLogger, parseConfiguration, systemClock } from '#libs/platform';
+import { EXIT } from './exit-code.js';
 import { runProgram } from './program.js';
 
 const interrupted = new AbortController();
@@ -17,6 +18,10 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     const { openEngines } = await import('#libs/engines');
     const logger = createLogger('usage-ledger', 'warn', process.stderr);
     const configuration = parseConfiguration(env);
-    return openEngines({ configuration, logger, name: 'reconcile', access: 'share' });
+    const on_fatal = (err: unknown, message: string) => {
+      logger.fatal({ err }, message);
+      process.exit(EXIT.could_not_run);
+    };
+    return openEngines({ configuration, logger, name: 'reconcile', access: 'share', on_fatal });
   },
 });

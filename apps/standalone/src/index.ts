@@ -1,1 +1,2 @@
-export { startStandalone } from './standalone.js';
+export * from './demo/ledger-process.js';
+export * from './demo/throw-away.js';

@@ -1,75 +1,127 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 const CLI = fileURLToPath(new URL('../../../../../bin/usage-ledger.mjs', import.meta.url));
-const KEY = 'demo';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The exit code, or the signal that ended it. */
+export type Ending = number | NodeJS.Signals;
+
+/** A ledger that runs as a process of its own, as `npm start` runs it. */
+export interface LedgerProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly ended: Promise<Ending>;
+}
+
+export interface LedgerProcessOptions {
+  /** Nothing else of the ledger's own variables reaches it. */
+  readonly env: Environment;
+  /** Called with the process before it is ready. */
+  readonly on_spawn: (child: ChildProcess) => void;
+  /** Called with every line that it prints. */
+  readonly on_line?: (line: string) => void;
+}
+
+const OWN = [
+  'HOST',
+  'PORT',
+  'DATA_DIR',
+  'LOG_LEVEL',
+  'LEDGER_URL',
+  'LEDGER_API_KEY',
+  'LEDGER_DEV_KEY',
+  'API_KEYS',
+  'KAFKA_BROKERS',
+  'EVENTSTORE_URL',
+  'POSTGRES_URL',
+] as const;
+
+/** The environment of this process with these variables in the place of the ledger's. */
+const environmentOf = (env: Environment): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !OWN.some((own) => own === name)),
+  ),
+  ...env,
+});
+
+/** Resolves when it is ready. Rejects with what it printed when it ends before. */
+export async function startLedgerProcess(options: LedgerProcessOptions): Promise<LedgerProcess> {
+  const { env, on_spawn, on_line } = options;
+  const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    env: environmentOf(env),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  on_spawn(child);
+  const ended = endingOf(child);
+  const printed: string[] = [];
+  let is_ready = false;
+  const url = new Promise<string>((resolve) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      on_line?.(line);
+      if (is_ready) return;
+      printed.push(line);
+      const ready = /"url":"([^"]+)".*"msg":"ready"/.exec(line);
+      if (!ready) return;
+      is_ready = true;
+      resolve(ready[1]!);
+    });
+  });
+  const failed = ended.then((ending) => {
+    throw new Error(`the ledger ended with ${ending}:\n${printed.join('\n')}`);
+  });
+  failed.catch(() => {}); // it may end later, as it likes
+  return { child, url: await Promise.race([url, failed]), ended };
+}
+
+export async function endingOf(child: ChildProcess): Promise<Ending> {
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  return code ?? signal!;
+}
+
+/** `usage-ledger …` as a process of its own. */
+export const spawnCli = (args: readonly string[], env: Environment, stdio: StdioOptions) =>
+  spawn(process.execPath, [CLI, ...args], { env: environmentOf(env), stdio });
 
 export interface Answer {
   readonly status: number;
-  readonly replayed: boolean;
+  readonly headers: Headers;
+  /** Empty when the answer is not JSON. */
   readonly body: Record<string, unknown>;
+  readonly text: string;
 }
 
-/** A ledger that runs as a process of its own on a throw-away directory, as `npm start` runs it. */
-export interface LedgerProcess {
-  readonly url: string;
-  call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer>;
-  /** Runs `usage-ledger …` with its output on this terminal; throws unless it exits with 0. */
-  cli(...args: string[]): Promise<void>;
-  stop(): Promise<void>;
+export interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-export async function startLedgerProcess(data_dir: string): Promise<LedgerProcess> {
-  const env = { ...process.env, DATA_DIR: data_dir, PORT: '0', LEDGER_DEV_KEY: KEY };
-  for (const engine of ['KAFKA_BROKERS', 'EVENTSTORE_URL', 'POSTGRES_URL']) {
-    Reflect.deleteProperty(env, engine);
-  }
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const url = await readyUrl(child);
-  return {
-    url,
-    async call(method, path, body) {
-      const response = await fetch(url + path, {
-        method,
-        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      return {
-        status: response.status,
-        replayed: response.headers.get('idempotent-replayed') === 'true',
-        body: (await response.json()) as Record<string, unknown>,
-      };
+/** One HTTP request to a ledger. Rejects when no answer comes. */
+export async function callLedger(
+  { url, key }: { readonly url: string; readonly key: string },
+  { method, path, body, headers }: Call,
+): Promise<Answer> {
+  const response = await fetch(url + path, {
+    method,
+    headers: {
+      authorization: `Bearer ${key}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
     },
-    async cli(...args) {
-      const command = spawn(process.execPath, [CLI, ...args], {
-        env: { ...env, LEDGER_URL: url },
-        stdio: 'inherit',
-      });
-      const [code] = (await once(command, 'exit')) as [number | null];
-      if (code !== 0) throw new Error(`usage-ledger ${args.join(' ')} exited with ${code}`);
-    },
-    async stop() {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-    },
-  };
-}
-
-/** Reads the child's log until it is ready; throws when it ends before. */
-function readyUrl(child: ReturnType<typeof spawn>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const lines: string[] = [];
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      lines.push(line);
-      const ready = /"url":"([^"]+)".*"msg":"ready"/.exec(line);
-      if (ready) resolve(ready[1]!);
-    });
-    child.once('exit', (code) =>
-      reject(new Error(`the ledger exited with ${code}:\n${lines.join('\n')}`)),
-    );
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
+  const text = await response.text();
+  const is_json = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: is_json ? (JSON.parse(text) as Record<string, unknown>) : {},
+    text,
+  };
 }

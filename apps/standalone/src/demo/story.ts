@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Answer, LedgerProcess } from './ledger-process.js';
+import type { DemoLedger } from './demo-ledger.js';
+import type { Answer } from './ledger-process.js';
 
 const TRACE = fileURLToPath(
   new URL(
@@ -7,13 +9,17 @@ const TRACE = fileURLToPath(
     import.meta.url,
   ),
 );
+const ROWS = 2_000;
+const ACCOUNTS = 20;
 const PERIOD = '2023-11';
 
-const say = (text = '') => void process.stdout.write(`${text}\n`);
+export const say = (text = '') => void process.stdout.write(`${text}\n`);
+
 const step = (number: number, title: string) => say(`\n── ${number}. ${title}`);
-const show = (what: string, answer: Answer, ...fields: string[]) => {
-  const told = fields.map((field) => `${field}=${JSON.stringify(answer.body[field])}`);
-  say(`   ${what} → ${answer.status} ${told.join(' ')}`);
+
+const show = (what: string, { status, body }: Answer, ...fields: string[]) => {
+  const told = fields.map((field) => `${field}=${JSON.stringify(body[field])}`);
+  say(`   ${what.padEnd(26)} → ${status}  ${told.join(' ')}`);
 };
 
 /** Throws when the ledger does not do what the step says: the demo is a test too. */
@@ -22,78 +28,125 @@ function expect(holds: boolean, claim: string): asserts holds {
 }
 
 /** Walks through what the ledger is for, on a real trace. */
-export async function showLedger(ledger: LedgerProcess): Promise<void> {
-  say(`usage-ledger runs on ${ledger.url} with throw-away data (gone at the end).`);
+export async function showLedger(ledger: DemoLedger): Promise<void> {
+  say(`It runs on ${ledger.url}. Everything below goes over HTTP or the command line.`);
   await importTrace(ledger);
   await chargeTwice(ledger);
   await raceForTheLastCredits(ledger);
+  await killInTheMiddle(ledger);
   await explain(ledger);
   await showInvoice(ledger);
-  step(6, 'Nothing was lost, doubled or invented: bus, streams, read models and invoices agree');
+  step(7, 'Nothing lost, doubled or invented: bus, streams, read models and invoices agree');
+  say('   $ usage-ledger verify');
   await ledger.cli('verify');
   say('\nThat was it. `npm start` runs it on data that stays; README.md tells the rest.');
 }
 
-async function importTrace(ledger: LedgerProcess): Promise<void> {
+async function importTrace(ledger: DemoLedger): Promise<void> {
   step(1, '2,000 real LLM requests (Azure trace 2023, CC-BY 4.0) are charged by their tokens');
-  const items = ['llm.input_tokens=ContextTokens', 'llm.output_tokens=GeneratedTokens'];
+  say(`   $ usage-ledger import azure….csv --account spread:${ACCOUNTS} --grant 1000000 …`);
   await ledger.cli(
     'import',
     TRACE,
-    '--account=spread:20',
+    `--account=spread:${ACCOUNTS}`,
     '--grant=1000000',
-    ...items.map((item) => `--item=${item}`),
+    '--item=llm.input_tokens=ContextTokens',
+    '--item=llm.output_tokens=GeneratedTokens',
     '--occurred-at=TIMESTAMP',
   );
+  await projected(ledger, ROWS + ACCOUNTS);
 }
 
-const image = (request_id: string) => ({
+/** Every decision is answered before the finance tables show it, a moment later. */
+async function projected(ledger: DemoLedger, events: number): Promise<void> {
+  for (;;) {
+    const { body } = await ledger.call('GET', `/v1/accounts?limit=${ACCOUNTS}`);
+    const accounts = body['items'] as { revision: number }[];
+    if (accounts.reduce((sum, { revision }) => sum + revision + 1, 0) >= events) return;
+    await delay(50);
+  }
+}
+
+const usage = (request_id: string, operation = 'image.generation') => ({
   account_id: 'studio',
   request_id,
-  operation: 'image.generation',
+  operation,
 });
 
-async function chargeTwice(ledger: LedgerProcess): Promise<void> {
+async function chargeTwice(ledger: DemoLedger): Promise<void> {
   step(2, 'A client that times out sends again: charged once, answered twice');
   const pack = { request_id: 'pack-1', credits: '160', kind: 'pack' };
-  await ledger.call('POST', '/v1/accounts/studio/grants', pack);
-  const first = await ledger.call('POST', '/v1/usage', image('img-1'));
-  const again = await ledger.call('POST', '/v1/usage', image('img-1'));
-  show('image, request img-1    ', first, 'outcome', 'credits', 'replayed');
-  show('the very same once more ', again, 'outcome', 'credits', 'replayed');
-  const other = { ...image('img-1'), operation: 'video.generation' };
-  const conflict = await ledger.call('POST', '/v1/usage', other);
-  show('same id, other content  ', conflict, 'code');
-  expect(again.replayed && again.body['revision'] === first.body['revision'], 'it was a replay');
+  show('a pack of 160 credits', await ledger.call('POST', grants, pack), 'outcome', 'credits');
+  const first = await ledger.call('POST', '/v1/usage', usage('img-1'));
+  const again = await ledger.call('POST', '/v1/usage', usage('img-1'));
+  const conflict = await ledger.call('POST', '/v1/usage', usage('img-1', 'video.generation'));
+  show('an image, request img-1', first, 'outcome', 'credits', 'revision', 'replayed');
+  show('the very same once more', again, 'outcome', 'credits', 'revision', 'replayed');
+  show('img-1 with other content', conflict, 'code');
+  expect(again.body['replayed'] === true, 'the second answer is a replay');
+  expect(again.body['revision'] === first.body['revision'], 'of the same charge');
   expect(conflict.status === 409, 'other content is a conflict');
 }
 
-async function raceForTheLastCredits(ledger: LedgerProcess): Promise<void> {
+const grants = '/v1/accounts/studio/grants';
+
+async function raceForTheLastCredits(ledger: DemoLedger): Promise<void> {
   step(3, 'Sixty requests at once for credits that last for seven');
   const answers = await Promise.all(
-    Array.from({ length: 60 }, (_, i) => ledger.call('POST', '/v1/usage', image(`race-${i}`))),
+    Array.from({ length: 60 }, (_, n) => ledger.call('POST', '/v1/usage', usage(`race-${n}`))),
   );
   const count = (status: number) => answers.filter((answer) => answer.status === status).length;
-  say(`   ${count(200)} consumed, ${count(402)} rejected (402), none below zero`);
+  say(`   ${count(200)} charged (200), ${count(402)} rejected (402)`);
   expect(count(200) === 7 && count(402) === 53, 'seven of sixty are charged');
-  const rejected = answers.find(({ status }) => status === 402)!;
-  show('one of the rejected     ', rejected, 'reason', 'price', 'shortfall');
+  show(
+    'one of the rejected',
+    answers.find(({ status }) => status === 402)!,
+    'price',
+    'shortfall',
+  );
 }
 
-async function explain(ledger: LedgerProcess): Promise<void> {
-  step(4, 'Why was I charged? One event answers');
+async function killInTheMiddle(ledger: DemoLedger): Promise<void> {
+  step(4, 'kill -9 while it charges; the clients send again what was not answered');
+  await ledger.call('POST', grants, { request_id: 'pack-2', credits: '300', kind: 'pack' });
+  const ids = Array.from({ length: 300 }, (_, n) => `text-${n}`);
+  const send = (id: string) => ledger.call('POST', '/v1/usage', usage(id, 'text.generation'));
+  const sent = Promise.allSettled(ids.map(send));
+  await send(ids[0]!);
+  await ledger.killAndRestart();
+  const answered = (await sent).filter(({ status }) => status === 'fulfilled').length;
+  say(`   killed: ${answered} of ${ids.length} had been answered, and it is back`);
+  const again = await Promise.all(ids.map(send));
+  const replayed = again.filter(({ body }) => body['replayed'] === true).length;
+  const charged = again.filter(({ status }) => status === 200).length;
+  say(`   all sent again: ${charged} charged in the end, ${replayed} of them before the kill`);
+  const [last] = again.sort((a, b) => Number(b.body['revision']) - Number(a.body['revision']));
+  const at_least = Number(last!.body['revision']);
+  const balance = await ledger.call('GET', `/v1/accounts/studio/balance?at_least=${at_least}`);
+  show('what is left of 300', balance, 'available');
+  expect(charged === ids.length, 'each is charged');
+  expect(balance.body['available'] === '0', 'each exactly once');
+}
+
+async function explain(ledger: DemoLedger): Promise<void> {
+  step(5, 'Why was I charged? One event answers');
+  say('   $ usage-ledger explain studio img-1');
   await ledger.cli('explain', 'studio', 'img-1');
 }
 
-async function showInvoice(ledger: LedgerProcess): Promise<void> {
-  step(5, `The invoice of acct-0001 for ${PERIOD}: every number leads to events`);
+async function showInvoice(ledger: DemoLedger): Promise<void> {
+  step(6, `The invoice of acct-0001 for ${PERIOD}: every number leads to events`);
   const { status, body } = await ledger.call('GET', `/v1/accounts/acct-0001/invoices/${PERIOD}`);
   expect(status === 200, 'the account has an invoice');
-  const lines = body['lines'] as Record<string, string>[];
-  for (const { operation, price_book_version, quantity, credits } of lines) {
-    const name = `${operation} @ ${price_book_version}`.padEnd(32);
-    say(`   ${name} ${quantity!.padStart(10)} tokens ${credits!.padStart(8)} credits`);
+  const row = (name: string, quantity: string, credits: string) =>
+    say(`   ${name.padEnd(32)} ${quantity.padStart(10)} ${credits.padStart(10)}`);
+  row('operation @ price book', 'quantity', 'credits');
+  for (const line of body['lines'] as Record<string, string>[]) {
+    row(
+      `${line['operation']} @ ${line['price_book_version']}`,
+      line['quantity']!,
+      line['credits']!,
+    );
   }
-  const total = lines.reduce((sum, { credits }) => sum + BigInt(credits!), 0n);
-  say(`   ${'total'.padEnd(32)} ${''.padStart(10)}        ${total.toString().padStart(8)} credits`);
+  row('total', '', (body['totals'] as { consumed: string }).consumed);
 }

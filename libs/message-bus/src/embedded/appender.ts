@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Instant } from '#libs/contracts';
 import { int2Array, int4Array, isRetriable, textArray } from '#libs/platform';
 import type pg from 'pg';
@@ -93,7 +93,11 @@ export function createAppender(
   };
 
   const run = async () => {
-    while (queue.length > 0) await write(take());
+    while (queue.length > 0) {
+      // Who was just answered may publish again at once: one statement then carries both halves.
+      await nextTurn();
+      await write(take());
+    }
     running = undefined;
   };
 

@@ -1,5 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createPool } from '#libs/platform';
+import { createPool, startEmbeddedPostgres } from '#libs/platform';
 import { jest } from '@jest/globals';
 import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
 import { committedSum, message, numbered, scanned, until } from '../../contract-bench.js';
@@ -111,6 +115,37 @@ it('F23: publishers and consumers go on when every connection is cut again and a
   expect(new Set(stored).size).toBe(300);
   await bus.close();
   await pool.end();
+});
+
+it('F23: no acknowledged message is lost when the server is killed', async () => {
+  const data_dir = join(tmpdir(), `usage-ledger-test-${randomUUID()}`);
+  const postgres = await startEmbeddedPostgres({ data_dir, access: 'own', fsync: true });
+  const pool = createPool(postgres.url, { application_name: 'test', max_connections: 8 });
+  const bus = await embeddedMessageBus(pool, { topics, partitions: 4, retry, on_error: () => {} });
+  const got = new Set<string>();
+  const handler = async (messages: readonly ReceivedMessage[]) => {
+    for (const { value } of messages) got.add(String(value));
+  };
+  await bus.consume({ group: 'g', topics, max_batch: 10, handler });
+  const acknowledged: string[] = [];
+  const publish = async (name: string) => {
+    for (let n = 0; n < 50; n++) {
+      await bus.publish('t', [message(name, `${name}-${n}`)]);
+      acknowledged.push(`${name}-${n}`);
+    }
+  };
+  const publishing = Promise.all(['a', 'b', 'c', 'd'].map(publish));
+  await until(() => acknowledged.length > 20);
+  const pid_file = await readFile(join(data_dir, 'postgres/postmaster.pid'), 'utf8');
+  process.kill(Number(pid_file.split('\n')[0]), 'SIGKILL');
+  await publishing;
+  await until(() => got.size === 200);
+  const stored = new Set((await scanned(bus, 't')).map(({ value }) => value));
+  expect(acknowledged.filter((value) => !stored.has(value))).toEqual([]);
+  await bus.close();
+  await pool.end();
+  await postgres.stop();
+  await rm(data_dir, { recursive: true });
 });
 
 describe('while Postgres takes nothing', () => {

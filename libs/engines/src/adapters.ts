@@ -5,6 +5,9 @@ import { startEmbeddedPostgres, type Configuration, type Logger } from '#libs/pl
 import type { Pool } from 'pg';
 import type { EnginesOptions } from './options.js';
 
+/** Batches in hand at once: one waits for its database while the other decides. */
+const LANES = 2;
+
 export interface PostgresServer {
   readonly url: string;
   stop(): Promise<void>;
@@ -53,7 +56,7 @@ export async function openMessageBus(
   switch (message_bus.kind) {
     case 'embedded':
       if (!pool) throw new Error('the embedded message bus needs Postgres');
-      return embeddedMessageBus(pool, { topics, partitions, on_error });
+      return embeddedMessageBus(pool, { topics, partitions, on_error, lanes: LANES });
     case 'kafka':
       return kafkaMessageBus({
         connection: {
@@ -63,6 +66,7 @@ export async function openMessageBus(
         },
         topics,
         partitions,
+        lanes: LANES,
         on_error,
         on_fatal: (error) => on_fatal(error, 'the message bus cannot go on'),
       });

@@ -5,6 +5,8 @@ import type { MessageBus } from '#libs/message-bus';
 import { missingTool } from '../infra/kafka/jars.js';
 import { kept } from './kept.js';
 
+export { startKafka, type RunningKafka } from '../infra/kafka/cluster.js';
+
 /**
  * A suite that needs a real broker. Without Java or Maven it is one line that says so, and a failure
  * in CI.
@@ -24,16 +26,19 @@ export function describeKafka(name: string, body: () => void): void {
 /** The broker of this test run, `host:port`; started when a test first asks. */
 export const sharedKafka = async (): Promise<readonly string[]> => (await kept('kafka')).split(',');
 
-export async function withAdmin<T>(
-  brokers: readonly string[],
-  work: (admin: Admin) => Promise<T>,
-): Promise<T> {
-  const client = new kafkajs.Kafka({
+/** kafkajs as somebody else would use it. */
+export const testClient = (brokers: readonly string[]): kafkajs.Kafka =>
+  new kafkajs.Kafka({
     brokers: [...brokers],
     logLevel: kafkajs.logLevel.NOTHING,
     retry: { retries: 10, initialRetryTime: 100, maxRetryTime: 1_000 },
   });
-  const admin = client.admin();
+
+export async function withAdmin<T>(
+  brokers: readonly string[],
+  work: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const admin = testClient(brokers).admin();
   await admin.connect();
   try {
     return await work(admin);
@@ -63,7 +68,9 @@ export interface TestBus {
   /** Errors that no restart can mend. */
   readonly fatal: Error[];
   /** Cuts every socket and lets none be opened any more, as when the process dies. */
-  cut(): void;
+  readonly cut: () => void;
+  /** Reads nothing from the broker until the connections break, which is what the result does. */
+  readonly holdAnswers: () => () => void;
 }
 
 let buses = 0;
@@ -91,12 +98,15 @@ export async function connectBus(
     on_error: () => {},
     ...config,
   });
-  return { bus, client_id, fatal, cut: sockets.cut };
+  return { bus, client_id, fatal, cut: sockets.cut, holdAnswers: sockets.holdAnswers };
 }
 
-function cuttableSockets(): { factory: ISocketFactory; cut: () => void } {
+function cuttableSockets(): Pick<TestBus, 'cut' | 'holdAnswers'> & { factory: ISocketFactory } {
   const sockets = new Set<Socket>();
   let is_cut = false;
+  const breakAll = () => {
+    for (const socket of sockets) socket.destroy(new Error('cut'));
+  };
   return {
     factory: ({ host, port, onConnect }) => {
       const socket = connect({ host, port }, onConnect);
@@ -108,7 +118,11 @@ function cuttableSockets(): { factory: ISocketFactory; cut: () => void } {
     },
     cut() {
       is_cut = true;
-      for (const socket of sockets) socket.destroy(new Error('cut'));
+      breakAll();
+    },
+    holdAnswers() {
+      for (const socket of sockets) socket.pause();
+      return breakAll;
     },
   };
 }
@@ -125,11 +139,29 @@ export async function evictMembers(brokers: readonly string[], client_id: string
   });
 }
 
-async function leaveGroup(brokers: readonly string[], group: string, member_id: string) {
-  const client = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+/** Node id of the broker that coordinates the group. */
+export const coordinatorOf = (brokers: readonly string[], group: string): Promise<number> =>
+  withCluster(brokers, async (cluster) => {
+    const { coordinator } = await cluster.findGroupCoordinatorMetadata({ groupId: group });
+    return coordinator.nodeId;
+  });
+
+const leaveGroup = (brokers: readonly string[], group: string, member_id: string) =>
+  withCluster(brokers, async (cluster) => {
+    const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+    const { leaveGroup: leave } = coordinator as unknown as {
+      leaveGroup: (request: { groupId: string; memberId: string }) => Promise<unknown>;
+    };
+    await leave.call(coordinator, { groupId: group, memberId: member_id });
+  });
+
+async function withCluster<T>(
+  brokers: readonly string[],
+  work: (cluster: kafkajs.Cluster) => Promise<T>,
+): Promise<T> {
   let cluster: kafkajs.Cluster | undefined;
-  client.consumer({
-    groupId: group,
+  testClient(brokers).consumer({
+    groupId: 'never-joined',
     partitionAssigners: [
       (given) => {
         cluster = given.cluster;
@@ -139,10 +171,9 @@ async function leaveGroup(brokers: readonly string[], group: string, member_id: 
   });
   await cluster!.connect();
   await cluster!.refreshMetadata();
-  const coordinator = await cluster!.findGroupCoordinator({ groupId: group });
-  const { leaveGroup } = coordinator as unknown as {
-    leaveGroup: (request: { groupId: string; memberId: string }) => Promise<unknown>;
-  };
-  await leaveGroup.call(coordinator, { groupId: group, memberId: member_id });
-  await cluster!.disconnect();
+  try {
+    return await work(cluster!);
+  } finally {
+    await cluster!.disconnect();
+  }
 }

@@ -6,11 +6,16 @@ export interface PartitionBuffers {
   /** For the lanes: reads from here, in offset order. */
   readonly feed: Feed;
   /** Messages of one topic and partition that follow those added before. */
-  add(topic: string, partition: number, messages: readonly ReceivedMessage[]): void;
+  readonly add: (topic: string, partition: number, messages: readonly ReceivedMessage[]) => void;
   /** Resolves when at most `count` of the partition's messages wait; false when that takes too long. */
-  below(topic: string, partition: number, count: number, patience_ms: number): Promise<boolean>;
+  readonly below: (
+    topic: string,
+    partition: number,
+    count: number,
+    patience_ms: number,
+  ) => Promise<boolean>;
   /** Forgets everything, as when the partitions are lost. */
-  clear(): void;
+  readonly clear: () => void;
 }
 
 interface Waiter {

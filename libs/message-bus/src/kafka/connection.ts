@@ -1,4 +1,5 @@
 import kafkajs, {
+  type Admin,
   type Cluster,
   type ISocketFactory,
   type KafkaConfig,
@@ -31,7 +32,10 @@ export const RETRY = {
   retries: 5,
 };
 
-export function createClient(connection: KafkaConnection): kafkajs.Kafka {
+export const createClient = (connection: KafkaConnection): kafkajs.Kafka =>
+  new kafkajs.Kafka(clientConfig(connection));
+
+export function clientConfig(connection: KafkaConnection): KafkaConfig {
   const { on_log, sasl, tls, socket_factory } = connection;
   const config: KafkaConfig = {
     brokers: [...connection.brokers],
@@ -50,7 +54,20 @@ export function createClient(connection: KafkaConnection): kafkajs.Kafka {
   if (sasl !== undefined)
     config.sasl = { ...sasl, password: sasl.password.reveal() } as SASLOptions;
   if (socket_factory !== undefined) config.socketFactory = socket_factory;
-  return new kafkajs.Kafka(config);
+  return config;
+}
+
+export async function withAdmin<T>(
+  connection: KafkaConnection,
+  work: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const admin = createClient(connection).admin({ retry: RETRY });
+  try {
+    await admin.connect();
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Cluster, Kafka } from 'kafkajs';
+import type { Cluster } from 'kafkajs';
 import type { Backoff } from '../delivery/backoff.js';
 import type {
   ConsumeOptions,
@@ -8,7 +8,7 @@ import type {
   PartitionPosition,
   ReceivedMessage,
 } from '../port.js';
-import { clusterOf, createClient, RETRY, type KafkaConnection } from './connection.js';
+import { clusterOf, createClient, type KafkaConnection, withAdmin } from './connection.js';
 import { startConsumer } from './consumer.js';
 import { OffsetLost } from './errors.js';
 import { openLeaders, type Leaders } from './leaders.js';
@@ -59,8 +59,8 @@ const MAX_WAITING_BYTES = 64_000_000;
 export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBus> {
   const settings = { ...DEFAULTS, ...config };
   const { topics, partitions, retry, on_error } = settings;
+  await withAdmin(settings.connection, (admin) => requireTopics(admin, topics, partitions));
   const client = createClient(settings.connection);
-  await checkTopics(client, topics, partitions);
   const cluster = clusterOf(client);
   const leaders = await openLeaders(cluster, topics, retry);
   const publisher = createPublisher(leaders, {
@@ -131,16 +131,6 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
       await leaders.close();
     },
   };
-}
-
-async function checkTopics(client: Kafka, topics: readonly string[], partitions: number) {
-  const admin = client.admin({ retry: RETRY });
-  await admin.connect();
-  try {
-    await requireTopics(admin, topics, partitions);
-  } finally {
-    await admin.disconnect();
-  }
 }
 
 async function positionsOf(

@@ -33,8 +33,13 @@ export async function openLeaders(
   topics: readonly string[],
   retry: Backoff,
 ): Promise<Leaders> {
-  await cluster.connect();
-  await cluster.addMultipleTargetTopics([...topics]);
+  try {
+    await cluster.connect();
+    await cluster.addMultipleTargetTopics([...topics]);
+  } catch (error) {
+    await cluster.disconnect();
+    throw error;
+  }
   let recovering: Promise<void> | undefined;
   let closed = false;
 

@@ -1,5 +1,6 @@
 import kafkajs, { type Admin } from 'kafkajs';
 import { TOPICS } from '#libs/contracts';
+import type { PARTITION_COUNTS } from '#libs/platform';
 import { TopicUnfit } from './errors.js';
 
 export interface TopicPlan {
@@ -8,8 +9,6 @@ export interface TopicPlan {
   readonly partitions: number;
   readonly retention_ms: number;
 }
-
-export const PARTITION_COUNTS = [16, 32, 64] as const;
 
 const DAY_MS = 24 * 60 * 60_000;
 

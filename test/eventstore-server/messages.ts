@@ -15,7 +15,8 @@ interface MessageClass<M extends Message> {
 export const decode = <M extends Message>(type: MessageClass<M>, bytes: Buffer): M =>
   type.deserializeBinary(new Uint8Array(bytes));
 
-// Guid.Parse takes these forms besides the usual one.
+const USUAL_GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+// Guid.Parse takes these forms too, and braces around them.
 const GUID = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
@@ -34,6 +35,7 @@ export function uuidText(uuid: shared.UUID | undefined): string {
   }
   if (!uuid.hasString()) throw new BadValue("Invalid argument: None (Parameter 'dto')");
   const text = uuid.getString().toLowerCase();
+  if (USUAL_GUID.test(text)) return text;
   const bare = /^[{(].*[)}]$/.test(text) ? text.slice(1, -1) : text;
   if (!GUID.test(bare)) throw new BadValue('Unrecognized Guid format.');
   return hyphenated(bare.replaceAll('-', ''));

@@ -28,6 +28,8 @@ export const isTombstone = (event: StoredEvent): boolean => event.revision === T
 
 export interface StreamState {
   readonly events: StoredEvent[];
+  /** How many of them an earlier process wrote. */
+  recovered: number;
   tombstone?: StoredEvent;
 }
 
@@ -64,14 +66,10 @@ export interface Store {
   close(): void;
 }
 
-/** How many ids the server remembers for appends without an exact expected revision. */
-const REMEMBERED_IDS = 100_000;
-
 export function openStore(dir: string | undefined): Store {
   const file: LogFile | undefined = dir === undefined ? undefined : openLogFile(dir);
   const log: StoredEvent[] = [];
   const streams = new Map<string, StreamState>();
-  const revisions = new Map<string, number>();
   const listeners = new Set<(events: readonly StoredEvent[]) => void>();
   let end = 0;
   let queue: (() => () => void)[] = [];
@@ -81,7 +79,7 @@ export function openStore(dir: string | undefined): Store {
   function add(event: StoredEvent): void {
     log.push(event);
     end = event.position + sizeOf(event);
-    const state = streams.get(event.stream) ?? { events: [] };
+    const state = streams.get(event.stream) ?? { events: [], recovered: 0 };
     streams.set(event.stream, state);
     if (isTombstone(event)) state.tombstone = event;
     else state.events.push(event);
@@ -92,9 +90,6 @@ export function openStore(dir: string | undefined): Store {
     const event = { ...proposed, stream, revision, position: end, created };
     add(event);
     unsaved.push(event);
-    const key = `${stream}\0${event.id}`;
-    if (!revisions.has(key)) revisions.set(key, revision);
-    if (revisions.size > REMEMBERED_IDS) revisions.delete(revisions.keys().next().value!);
     return event;
   }
 
@@ -128,7 +123,11 @@ export function openStore(dir: string | undefined): Store {
       end += 64;
       return end - 64;
     },
-    firstRevisionOf: (stream, id) => revisions.get(`${stream}\0${id}`),
+    firstRevisionOf(stream, id) {
+      const { events = [], recovered = 0 } = streams.get(stream) ?? {};
+      const revision = events.findIndex((event, n) => n >= recovered && event.id === id);
+      return revision === -1 ? undefined : revision;
+    },
     onCommit(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -142,6 +141,7 @@ export function openStore(dir: string | undefined): Store {
   };
 
   for (const event of file?.recovered ?? []) add(event);
+  for (const state of streams.values()) state.recovered = state.events.length;
   if (log.length === 0) {
     const metadata = { ...emptyEvent('$metadata'), is_json: true, data: Buffer.from('{}') };
     store.submit(() => {

@@ -39,7 +39,7 @@ afterEach(async () => {
 
 function openAs(username: keyof typeof USERS, password = USERS[username].password): EventStoreDb {
   const credentials = { username, password };
-  const store = eventStoreDb({ url, credentials, append_timeout_ms: 500 });
+  const store = eventStoreDb({ url, credentials, append_timeout_ms: 3_000 });
   stores.push(store);
   return store;
 }

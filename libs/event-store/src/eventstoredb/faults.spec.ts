@@ -9,7 +9,7 @@ import { eventStoreDb, type EventStoreDb, type EventStoreDbOptions } from './eve
 
 const { appended, create, expectStream, freshPrefix, notes } = streams;
 
-const APPEND_TIMEOUT_MS = 400;
+const APPEND_TIMEOUT_MS = 1_000;
 
 // Jest fails a test that leaves a rejection unhandled, as the client does after a late answer.
 let open: { stop(): Promise<void> }[] = [];
@@ -180,7 +180,9 @@ it('F12 the leader changes with appends in flight: they are unknown, and repeate
 describe('hazards of the client that cannot reach these appends:', () => {
   it("one server's death, or the end of another store, rejects nothing of this one", async () => {
     const [here, there] = [await startServer(), await startServer()];
-    const [store, dying, ending] = [here, there, here].map(({ url }) => openStore(url));
+    const [store, dying, ending] = [here, there, here].map(({ url }) =>
+      openStore(url, { append_timeout_ms: 10_000 }),
+    );
     const prefix = freshPrefix();
     for (const one of [store!, dying!]) await create(one, `${prefix}x`, notes('x', 1));
     await create(ending!, `${prefix}y`, notes('y', 1));

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, truncateSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { InvariantBroken } from '#libs/contracts';
 import { startEventStoreServer } from '../../../../test/eventstore-server/server.js';
 import type { EventStoreServer } from '../../../../test/eventstore-server/server.js';
@@ -51,15 +52,16 @@ describe('F31 a stream whose history is gone is refused loudly:', () => {
     await create(store, stream, events);
   });
 
-  const refusesToRead = async (from = 0) => {
+  const refusesToRead = async (from = 0, why = /history is gone/) => {
     const reading = collect(store.readStream(stream, { from }));
     await expect(reading).rejects.toThrow(InvariantBroken);
+    await expect(collect(store.readStream(stream, { from }))).rejects.toThrow(why);
   };
 
   it('truncated at its beginning, by $tb or $maxCount', async () => {
     await admin.setStreamMetadata(stream, { truncateBefore: 4 });
-    await refusesToRead();
-    await refusesToRead(3);
+    await refusesToRead(0, /revision 0 is missing/);
+    await refusesToRead(3, /revision 3 is missing/);
     expect(await collect(store.readStream(stream, { from: 4 }))).toHaveLength(6);
     await admin.setStreamMetadata(stream, { maxCount: 3 });
     await refusesToRead();
@@ -158,6 +160,21 @@ describe('F14 the server lost its tail', () => {
     await create(openStore(second), `${prefix}b`, notes('else', 1));
     await expect(pages.next()).rejects.toThrow(InvariantBroken);
   });
+
+  it('a subscription that waits stops, though nothing of its own was lost', async () => {
+    const first = await startServer({ dir });
+    const store = openStore(first);
+    const prefix = freshPrefix();
+    const { signal } = new AbortController();
+    const pages = store.subscribe({ ...all(prefix), signal })[Symbol.asyncIterator]();
+    const next = pages.next();
+    const foreign = `${freshPrefix()}foreign`;
+    await loseTail(first, async () => {
+      await create(store, foreign, notes('lost', 3));
+      await sleep(2_500); // it asks once a second where the log ends
+    });
+    await expect(next).rejects.toThrow(/lost its tail/);
+  }, 20_000);
 
   it('an append finds its stream below the expected revision', async () => {
     const first = await startServer({ dir });

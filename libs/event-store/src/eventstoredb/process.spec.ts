@@ -100,6 +100,30 @@ it('F13 the server is killed and started again under load: nothing is lost, noth
   await store.close();
 }, 60_000);
 
+it('F9 the server is frozen under load and thaws: what it writes later is written once', async () => {
+  const port = await startServer('0');
+  const store = eventStoreDb({ url: `esdb://127.0.0.1:${port}?tls=false`, append_timeout_ms: 500 });
+  const prefix = streams.freshPrefix();
+  let over = false;
+  const writers = Array.from({ length: 20 }, (_, n) => write(store, `${prefix}${n}`, () => over));
+  for (let round = 0; round < 3; round += 1) {
+    await sleep(200);
+    server!.kill('SIGSTOP');
+    await sleep(700);
+    server!.kill('SIGCONT');
+  }
+  await sleep(200);
+  over = true;
+  const outcomes = await Promise.all(writers);
+  const range = { prefix, after: null, batch_size: 1000 };
+  const heads = streams.followAll(await streams.collect(store.readAll(range)));
+  expect([...heads.values()].sort(byChain)).toEqual(outcomes.map(({ head }) => head).sort(byChain));
+  expect(outcomes.every(({ unknowns }) => unknowns > 0)).toBe(true);
+  await store.close();
+}, 60_000);
+
+const byChain = (a: StreamHead, b: StreamHead) => a.chain.localeCompare(b.chain);
+
 it('a process that closes its store ends by itself', async () => {
   const port = await startServer('0');
   const module = fileURLToPath(new URL('./event-store-db.js', import.meta.url));

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PassThrough } from 'node:stream';
 import { startLedgerWriter } from '#apps/ledger-writer';
 import { startProjector } from '#apps/projector';
-import { accountKey, encodeRequest, instantOf, TOPICS, type Topic } from '#libs/contracts';
+import { TOPICS, type Topic } from '#libs/contracts';
 import { openEngines, type Engines } from '#libs/engines';
 import type { OutgoingMessage } from '#libs/message-bus';
 import {
@@ -14,14 +14,13 @@ import {
 } from '#libs/platform';
 import { projectedUpTo } from '#libs/read-models';
 import type { Totals } from './baselines.js';
+import { grant, TENANT, usage } from './requests.js';
 import type { BenchRequest } from './workload.js';
 
-const TENANT = 'bench';
 const PUBLISH_BATCH = 2_000;
 /** Publishes under way at once: the bus is kept busy and the process bounded. */
 const PUBLISHERS = 3;
 const POLL_MS = 10;
-const GRANT = '1000000000000';
 
 /** The ledger as it runs in `npm start`, without HTTP: bus, writer, event store, projector. */
 export interface LedgerUnderTest {
@@ -92,29 +91,6 @@ export async function startLedger(env: Record<string, string>): Promise<LedgerUn
     },
   };
 }
-
-const envelope = (account_id: string, request_id: string) => ({
-  schema: 1 as const,
-  tenant_id: TENANT,
-  account_id,
-  request_id,
-  occurred_at: instantOf(Date.now()),
-});
-
-const grant = (account_id: string): OutgoingMessage => ({
-  key: accountKey(TENANT, account_id),
-  value: encodeRequest({
-    ...envelope(account_id, 'grant'),
-    type: 'CreditsGrantRequested',
-    credits: GRANT,
-    kind: 'pack',
-  }),
-});
-
-const usage = ({ account_id, request_id, operation }: BenchRequest): OutgoingMessage => ({
-  key: accountKey(TENANT, account_id),
-  value: encodeRequest({ ...envelope(account_id, request_id), type: 'UsageRequested', operation }),
-});
 
 async function totalsOf({ pool }: Engines): Promise<Totals> {
   const used = await pool.query<{ unique: bigint; credits: bigint }>(

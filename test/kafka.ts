@@ -74,6 +74,12 @@ export interface TestBus {
 }
 
 let buses = 0;
+const open: MessageBus[] = [];
+
+/** For afterEach: a test that fails must not keep Jest from ending. */
+export const closeBuses = async (): Promise<void> => {
+  await Promise.all(open.splice(0).map((bus) => bus.close()));
+};
 
 /** A connection as another process would have. */
 export async function connectBus(
@@ -98,6 +104,7 @@ export async function connectBus(
     on_error: () => {},
     ...config,
   });
+  open.push(bus);
   return { bus, client_id, fatal, cut: sockets.cut, holdAnswers: sockets.holdAnswers };
 }
 

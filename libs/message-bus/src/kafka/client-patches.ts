@@ -40,13 +40,20 @@ if (typeof RequestQueue.prototype.scheduleCheckPendingRequests !== 'function')
 const hooksOf = (group: ConsumerGroup) =>
   group.assigners.find((one): one is HookedAssigner => 'hooks' in one)?.hooks;
 
-/** Under which generation a batch was fetched; a rebalance can overtake it on its way. */
-const generations = new WeakMap<Batch, number | null>();
-const memberships = new WeakMap<Membership, number | null>();
+/**
+ * Counts up when a group begins and when it ends to join. Not the generation: a member that joins again
+ * may keep that, and yet starts anew at the committed offsets.
+ */
+const joins = new WeakMap<ConsumerGroup, number>();
+const countOf = (group: ConsumerGroup) => joins.get(group) ?? 0;
+const countUp = (group: ConsumerGroup) => joins.set(group, countOf(group) + 1);
 
-/** Whether the batch was fetched while this membership was in force. */
+const fetched_at = new WeakMap<Batch, number>();
+const joined_at = new WeakMap<Membership, number>();
+
+/** Whether the batch was fetched under this membership; a rebalance can overtake it on its way. */
 export const isFetchedBy = (batch: Batch, membership: Membership): boolean =>
-  generations.get(batch) === memberships.get(membership);
+  fetched_at.get(batch) === joined_at.get(membership);
 
 const joining = new WeakMap<ConsumerGroup, Promise<void>>();
 const { joinAndSync, fetch } = ConsumerGroup.prototype;
@@ -63,20 +70,22 @@ async function join(group: ConsumerGroup): Promise<void> {
   const hooks = hooksOf(group);
   const heartbeat = () => group.heartbeat({ interval: 0 });
   await hooks?.beforeJoin(group.memberId === null ? undefined : { heartbeat });
+  countUp(group);
   await joinAndSync.call(group);
+  countUp(group);
   const membership: Membership = {
     partitions: new Map(group.assigned().map(({ topic, partitions }) => [topic, partitions])),
     heartbeat,
     commit: (offsets) => group.commitOffsets(offsets),
   };
-  memberships.set(membership, group.generationId);
+  joined_at.set(membership, countOf(group));
   hooks?.joined(membership);
 }
 
 ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: string) {
-  const { generationId } = this;
+  const count = countOf(this);
   const batches = await fetch.call(this, nodeId);
-  for (const batch of batches) generations.set(batch, generationId);
+  for (const batch of batches) fetched_at.set(batch, count);
   return batches;
 };
 

@@ -21,7 +21,8 @@ export interface KafkaConnection extends KafkaSecurity {
 
 export const REQUEST_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 3_000;
-const METADATA_MAX_AGE_MS = 60_000;
+/** How long added partitions can go unnoticed. */
+export const METADATA_MAX_AGE_MS = 60_000;
 
 /** Said in full, since NODE_ENV=test changes the defaults (client hazard 8). */
 export const RETRY = {

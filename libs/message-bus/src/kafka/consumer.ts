@@ -4,7 +4,7 @@ import { backoffMs } from '../delivery/backoff.js';
 import type { Consumer } from '../port.js';
 import { togetherAssigner } from './assigner.js';
 import { isFetchedBy } from './client-patches.js';
-import { RETRY } from './connection.js';
+import { METADATA_MAX_AGE_MS, RETRY } from './connection.js';
 import { fatalCause } from './errors.js';
 import { createGroupMember, type GroupMemberSettings } from './group-member.js';
 import { receivedMessages } from './received.js';
@@ -82,6 +82,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       maxBytes: MAX_BYTES,
       maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
       allowAutoTopicCreation: false,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
       readUncommitted: false,
       // Restarts are made here, all in one way.
       retry: { ...RETRY, restartOnFailure: async () => false },

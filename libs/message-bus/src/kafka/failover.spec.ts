@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  closeBuses,
   connectBus,
   coordinatorOf,
   describeKafka,
@@ -47,6 +48,7 @@ describeKafka('three brokers, of which one at a time is killed', () => {
     kafka = await startKafka({ nodes: 3 });
     await makeTopics(kafka.brokers, topics, PARTITIONS, 3);
   }, TIMEOUT_MS);
+  afterEach(closeBuses, TIMEOUT_MS);
   afterAll(() => kafka?.stop(), TIMEOUT_MS);
 
   const leaderOf = (partition: number) =>
@@ -107,7 +109,46 @@ describeKafka('three brokers, of which one at a time is killed', () => {
       expect(disorder(in_log)).toEqual([]);
       expect(disorder([...got.values()])).toEqual([]);
       for (const { fatal } of [producer, ...readers]) expect(fatal).toEqual([]);
-      await Promise.all([producer, ...readers].map(({ bus }) => bus.close()));
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describeKafka('one broker, killed and started again', () => {
+  let kafka: RunningKafka;
+  beforeAll(async () => {
+    kafka = await startKafka({ nodes: 1 });
+    await makeTopics(kafka.brokers, topics, PARTITIONS);
+  }, TIMEOUT_MS);
+  afterEach(closeBuses, TIMEOUT_MS);
+  afterAll(() => kafka?.stop(), TIMEOUT_MS);
+
+  it(
+    'F16: what is published meanwhile waits for it; consumer and tail go on',
+    async () => {
+      const { bus, fatal } = await connectBus(kafka.brokers, topics, PARTITIONS, {
+        publish_timeout_ms: TIMEOUT_MS,
+      });
+      const got: unknown[] = [];
+      const heard: unknown[] = [];
+      const handler = async (messages: readonly ReceivedMessage[]) => {
+        got.push(...messages.map(({ value }) => value));
+      };
+      await bus.consume({ group, topics, max_batch: 50, handler });
+      await bus.tail(TOPIC, (messages) => heard.push(...messages.map(({ value }) => value)));
+      await bus.publish(TOPIC, [message('k', 'before')]);
+      await until(() => got.length === 1 && heard.length === 1);
+      await kafka.kill(1);
+      const publishing = bus.publish(TOPIC, [message('k', 'meanwhile')]);
+      await sleep(1_000);
+      await kafka.start(1);
+      await publishing;
+      await bus.publish(TOPIC, [message('k', 'after')]);
+      const all = new Set(['before', 'meanwhile', 'after']);
+      await until(() => [got, heard].every((list) => new Set(list).size === all.size));
+      expect(new Set(got)).toEqual(all);
+      expect(new Set(heard)).toEqual(all);
+      expect(fatal).toEqual([]);
     },
     TIMEOUT_MS,
   );

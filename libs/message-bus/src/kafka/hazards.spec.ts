@@ -1,12 +1,12 @@
 import kafkajs from 'kafkajs';
 import {
+  closeBuses,
   connectBus,
   describeKafka,
   makeTopics,
   sharedKafka,
   testClient,
   withAdmin,
-  type TestBus,
 } from '../../../../test/kafka.js';
 import { keyIn, message, numbered, scanned, until } from '../../contract-bench.js';
 import { OwnershipLost, type ConsumeOptions, type ReceivedMessage } from '../port.js';
@@ -17,20 +17,16 @@ const TIMEOUT_MS = 30_000;
 /** What kafkajs would do wrong, tried on a real broker. */
 describeKafka('the hazards of kafkajs, on a broker', () => {
   let brokers: readonly string[];
-  const open: TestBus[] = [];
   let names = 0;
   const run = `${Date.now().toString(36)}${process.pid}`;
 
   beforeAll(async () => {
     brokers = await sharedKafka();
   }, 60_000);
-  afterEach(() => Promise.all(open.splice(0).map(({ bus }) => bus.close())), TIMEOUT_MS);
+  afterEach(closeBuses, TIMEOUT_MS);
 
-  const connect = async (topic: string, partitions = PARTITIONS) => {
-    const connected = await connectBus(brokers, [topic], partitions);
-    open.push(connected);
-    return connected;
-  };
+  const connect = (topic: string, partitions = PARTITIONS) =>
+    connectBus(brokers, [topic], partitions);
   const fresh = async (partitions = PARTITIONS) => {
     const topic = `hazard-${run}-${names++}`;
     await makeTopics(brokers, [topic], partitions);

@@ -14,8 +14,8 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
   import type { Assigner } from 'kafkajs';
 
   export default class ConsumerGroup {
+    constructor(options: object);
     readonly assigners: readonly Assigner[];
-    readonly generationId: number | null;
     /** null when the coordinator does not know this member (any more). */
     readonly memberId: string | null;
     assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];

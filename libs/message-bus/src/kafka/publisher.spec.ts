@@ -165,6 +165,24 @@ it('rejects one call for good and goes on with the others', async () => {
   expect(log.get(0)).toEqual(['b']);
 });
 
+it('tries again when nobody answered, even where kafkajs calls that not retriable', async () => {
+  const { leaders, scripts, log } = cluster();
+  const refused = Object.assign(new Error('ECONNREFUSED'), { retriable: false });
+  scripts.push(() => Promise.reject(refused));
+  const publisher = createPublisher(leaders, settings);
+  await publisher.publish('t', PARTITIONS, [message(0, 'a')]);
+  expect(log.get(0)).toEqual(['a']);
+});
+
+it('does not wait for a login that was refused', async () => {
+  const { leaders, scripts } = cluster();
+  const refused = Object.assign(new Error('no'), { name: 'KafkaJSSASLAuthenticationError' });
+  scripts.push(() => Promise.reject(refused));
+  const publisher = createPublisher(leaders, settings);
+  const publishing = publisher.publish('t', PARTITIONS, [message(0, 'a')]);
+  await expect(publishing).rejects.toBe(refused);
+});
+
 it('gives up after the stated time, with the last error', async () => {
   const { leaders, scripts, requests } = cluster();
   for (let n = 0; n < 1_000; n++) scripts.push(() => Promise.reject(new Error('nobody is there')));

@@ -4,6 +4,7 @@ import { checkSize, MAX_MESSAGE_BYTES, messageBytes } from '../message-value.js'
 import { partitionOf } from '../partitioner.js';
 import type { OutgoingMessage } from '../port.js';
 import { REQUEST_TIMEOUT_MS } from './connection.js';
+import { fatalCause } from './errors.js';
 import type { Leaders } from './leaders.js';
 import { answerBehind, refusedTargets, type ProduceAnswer } from './produce-answer.js';
 
@@ -109,17 +110,21 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
     for (const { lane } of parts) lane.in_flight = true;
     let broker: Broker | undefined;
     let refused: Map<Lane, Error>;
+    let is_answer = true;
     try {
       broker = await leaders.broker(leader);
       refused = await produce(broker, parts);
     } catch (error) {
       refused = new Map(parts.map(({ lane }) => [lane, error as Error]));
+      is_answer = false;
     }
     busy.delete(leader);
     const failed: Part[] = [];
     for (const part of parts) {
-      if (refused.has(part.lane)) failed.push(part);
-      else written(part);
+      const why = refused.get(part.lane);
+      if (why === undefined) written(part);
+      else if (isFinal(why, is_answer)) giveUp(part, why);
+      else failed.push(part);
     }
     schedule();
     if (failed.length > 0) await sendAgain(failed, refused, broker);
@@ -134,7 +139,12 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
     for (const entry of entries) settle(entry);
   };
 
-  /** The same messages, after a pause, until their time is up or the broker refuses them for good. */
+  const giveUp = ({ lane, entries }: Part, why: Error) => {
+    lane.in_flight = false;
+    for (const entry of entries) settle(entry, why);
+  };
+
+  /** The same messages, after a pause, until their time is up. */
   const sendAgain = async (
     parts: readonly Part[],
     why: ReadonlyMap<Lane, Error>,
@@ -143,8 +153,7 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
     const now_ms = performance.now();
     for (const { lane, entries } of parts) {
       const error = why.get(lane)!;
-      const final = (error as { retriable?: boolean }).retriable === false;
-      const isOver = ({ call }: Entry) => final || call.deadline_ms <= now_ms;
+      const isOver = ({ call }: Entry) => call.deadline_ms <= now_ms;
       lane.entries = [...entries.filter((entry) => !isOver(entry)), ...lane.entries];
       for (const entry of entries.filter(isOver)) settle(entry, error);
       lane.failures++;
@@ -222,6 +231,14 @@ function countThatFit(entries: readonly Entry[], room: number): number {
   const first_too_much = entries.findIndex((entry) => (bytes += entry.bytes) > room);
   return first_too_much === -1 ? entries.length : first_too_much;
 }
+
+/**
+ * What a broker answers for good stays so. Without an answer only what needs a person is final: kafkajs
+ * calls even a refused connection not retriable.
+ */
+const isFinal = (error: Error, is_answer: boolean): boolean =>
+  fatalCause(error) !== undefined ||
+  (is_answer && (error as { retriable?: boolean }).retriable === false);
 
 /** The lanes whose messages are not known to be written, and why. */
 async function produce(broker: Broker, parts: readonly Part[]): Promise<Map<Lane, Error>> {

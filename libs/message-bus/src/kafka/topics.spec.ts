@@ -1,5 +1,6 @@
 import kafkajs from 'kafkajs';
 import {
+  closeBuses,
   connectBus,
   describeKafka,
   evictMembers,
@@ -20,6 +21,7 @@ describeKafka('the topics', () => {
   beforeAll(async () => {
     brokers = await sharedKafka();
   }, 60_000);
+  afterEach(closeBuses, TIMEOUT_MS);
 
   const fresh = async (partitions: number) => {
     const topic = `topics-${run}-${names++}`;
@@ -123,7 +125,6 @@ describeKafka('the topics', () => {
       await until(() => fatal.length > 0);
       expect(fatal).toEqual([expect.objectContaining({ name: 'TopicUnfit' })]);
       expect(consumer.assigned()).toEqual([]);
-      await bus.close();
     },
     TIMEOUT_MS,
   );
@@ -144,7 +145,6 @@ describeKafka('the topics', () => {
         return fatal.length > 0;
       });
       expect(fatal).toEqual([expect.objectContaining({ name: 'TopicUnfit' })]);
-      await bus.close();
     },
     TIMEOUT_MS,
   );
@@ -165,7 +165,6 @@ describeKafka('the topics', () => {
     const [found] = await scanned(bus, topic);
     expect(found).toMatchObject({ key: 'k', value: 'packed' });
     expect(Date.parse(found!.timestamp)).toBeGreaterThan(Date.now() - 60_000);
-    await bus.close();
   });
 });
 

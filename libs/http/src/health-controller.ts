@@ -6,7 +6,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Health, HealthKind, HealthReport, Metrics } from '#libs/platform';
-import { Public } from './api-key-guard.js';
+import { Public } from './admission.js';
 import { z } from 'zod';
 import { Problem, ProblemDetails, problemDetails } from './problem.js';
 

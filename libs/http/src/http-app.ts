@@ -1,21 +1,14 @@
-import {
-  Module,
-  StandardSchemaValidationPipe,
-  type DynamicModule,
-  type ForwardReference,
-  type Type,
-} from '@nestjs/common';
+import { Module, type DynamicModule, type ForwardReference, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { nestLogger, type ApiKey, type Health, type Logger, type Metrics } from '#libs/platform';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { ApiKeyGuard } from './api-key-guard.js';
-import { fieldErrors } from './field-errors.js';
+import { admitCallers } from './admission.js';
 import { HEALTH, HealthController, METRICS } from './health-controller.js';
 import { serveApiDocs, type ApiDescription } from './open-api.js';
-import { invalidRequest, PROBLEM_JSON, problemDetails } from './problem.js';
+import { PROBLEM_JSON, problemDetails } from './problem.js';
 import { ProblemFilter } from './problem-filter.js';
+import { SchemaPipe } from './schema-pipe.js';
 
 export interface HttpAppOptions {
   readonly modules: readonly (Type | DynamicModule | Promise<DynamicModule> | ForwardReference)[];
@@ -75,12 +68,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
   writeJson(fastify);
   measure(fastify, metrics);
   app.useGlobalFilters(new ProblemFilter(logger));
-  app.useGlobalGuards(new ApiKeyGuard(keys));
-  app.useGlobalPipes(
-    new StandardSchemaValidationPipe({
-      exceptionFactory: (issues) => invalidRequest(fieldErrors(issues as z.core.$ZodIssue[])),
-    }),
-  );
+  app.useGlobalGuards(admitCallers(fastify, keys));
+  app.useGlobalPipes(new SchemaPipe());
   serveApiDocs(app, api);
   await app.init();
   return app;

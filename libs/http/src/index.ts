@@ -1,5 +1,5 @@
+export * from './admission.js';
 export * from './answer.js';
-export * from './api-key-guard.js';
 export * from './field-errors.js';
 export * from './http-app.js';
 export * from './open-api.js';

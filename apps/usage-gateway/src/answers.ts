@@ -1,4 +1,10 @@
-import { httpStatusOf, type Decision, type LedgerRequest } from '#libs/contracts';
+import {
+  httpStatusOf,
+  type Decision,
+  type LedgerRequest,
+  type Outcome,
+  type RejectionReason,
+} from '#libs/contracts';
 import { problemAnswer, problemDetails, type Answer } from '#libs/http';
 import type { AcceptedAnswer } from './bodies.js';
 
@@ -13,7 +19,13 @@ export function decisionAnswer(decision: Decision): Answer {
     : {};
   if (status < 400) return { status, headers, body: decision };
   const code = decision.reason ?? decision.outcome;
-  return problemAnswer(problemDetails(status, code, detailOf(decision), decision), headers);
+  const details = problemDetails<RejectionReason | Outcome>(
+    status,
+    code,
+    detailOf(decision),
+    decision,
+  );
+  return problemAnswer(details, headers);
 }
 
 /** What is wrong and what the caller can do, in one sentence. */

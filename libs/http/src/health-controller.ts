@@ -55,7 +55,7 @@ export class HealthController {
     return this.metrics.registry.metrics();
   }
 
-  private async answer(kind: HealthKind, code: string): Promise<HealthReport> {
+  private async answer(kind: HealthKind, code: 'not_alive' | 'not_ready'): Promise<HealthReport> {
     const report = await this.health.report(kind);
     if (report.status === 'ok') return report;
     const failing = Object.entries(report.checks).filter(([, result]) => result !== 'ok');

@@ -52,7 +52,7 @@ class ThingsController {
   @Get('broken/:how')
   @Public()
   broken(@Param('how') how: string) {
-    if (how === 'busy') throw unavailable('busy', 'later', 3);
+    if (how === 'busy') throw unavailable('too_many_in_flight', 'later', 3);
     throw new Error('cannot reach postgres://u:hunter2@db');
   }
 }
@@ -225,7 +225,7 @@ describe('what fails otherwise', () => {
 
   it('a thrown problem keeps its headers', async () => {
     const details = await problem('GET', '/things/broken/busy');
-    expect(details).toMatchObject({ status: 503, code: 'busy' });
+    expect(details).toMatchObject({ status: 503, code: 'too_many_in_flight' });
     expect(details.headers['retry-after']).toBe('3');
   });
 

@@ -13,6 +13,27 @@ export const FieldError = z.strictObject({
 });
 export type FieldError = z.infer<typeof FieldError>;
 
+/** Every `code` of a problem that is no decision; docs/outcomes.md says what a caller does. */
+export const PROBLEM_CODES = [
+  'invalid_request',
+  'bad_url',
+  'unauthorized',
+  'missing_scope',
+  'no_such_route',
+  'not_found',
+  'body_too_large',
+  'uri_too_long',
+  'unsupported_media_type',
+  'refused',
+  'internal_error',
+  'not_known_to_be_accepted',
+  'too_many_in_flight',
+  'not_yet_projected',
+  'not_ready',
+  'not_alive',
+] as const;
+export type ProblemCode = (typeof PROBLEM_CODES)[number];
+
 /** RFC 9457 problem details with this project's members; others may follow as extensions. */
 export const ProblemDetails = z
   .looseObject({
@@ -27,9 +48,10 @@ export const ProblemDetails = z
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
 export type ProblemDetails = z.infer<typeof ProblemDetails>;
 
-export const problemDetails = (
+/** `problemDetails<Code>` for a code that is none of `PROBLEM_CODES`: the reason of a rejection. */
+export const problemDetails = <Code extends string = ProblemCode>(
   status: number,
-  code: string,
+  code: NoInfer<Code>,
   detail: string,
   extensions: Readonly<Record<string, unknown>> = {},
 ): ProblemDetails => ({
@@ -65,7 +87,7 @@ function summaryOf(errors: readonly FieldError[]): string {
 
 /** Not known to be accepted; the same request may be sent again after this many seconds. */
 export const unavailable = (
-  code: string,
+  code: ProblemCode,
   detail: string,
   retry_after_seconds: number,
   extensions: Readonly<Record<string, unknown>> = {},

@@ -1,23 +1,31 @@
 import {
+  fingerprintOf,
   httpStatusOf,
   type Decision,
   type LedgerRequest,
   type Outcome,
   type RejectionReason,
 } from '#libs/contracts';
-import { problemAnswer, problemDetails, type Answer } from '#libs/http';
+import { jsonText, problemAnswer, problemDetails, type Answer } from '#libs/http';
 import type { AcceptedAnswer } from './bodies.js';
+import type { Settled } from './gateway.js';
+import type { Decided } from './waiting-room.js';
+
+/** The answer to the request that was settled at this place of its call. */
+export function settledAnswer(request: LedgerRequest, settled: Settled, index: number): Answer {
+  const decided = settled.decided[index];
+  if (decided) return decisionAnswer(decided);
+  return settled.durable ? acceptedAnswer(request) : unknownAnswer(request.request_id);
+}
 
 /**
- * The decision as it was made. A replay repeats status and body, and says so: by the header, and by
- * `replayed`, the one member that differs.
+ * The decision as the writer wrote it. A replay repeats status and body, and says so: by the
+ * header, and by `replayed`, the one member that differs.
  */
-export function decisionAnswer(decision: Decision): Answer {
+function decisionAnswer({ decision, json }: Decided): Answer {
   const status = httpStatusOf(decision);
-  const headers: Record<string, string> = decision.replayed
-    ? { 'idempotent-replayed': 'true' }
-    : {};
-  if (status < 400) return { status, headers, body: decision };
+  const headers = decision.replayed ? REPLAYED : {};
+  if (status < 400) return { status, headers, json };
   const code = decision.reason ?? decision.outcome;
   const details = problemDetails<RejectionReason | Outcome>(
     status,
@@ -27,6 +35,8 @@ export function decisionAnswer(decision: Decision): Answer {
   );
   return problemAnswer(details, headers);
 }
+
+const REPLAYED = { 'idempotent-replayed': 'true' };
 
 /** What is wrong and what the caller can do, in one sentence. */
 function detailOf(decision: Decision): string {
@@ -55,10 +65,11 @@ function detailOf(decision: Decision): string {
 }
 
 /** Durable, and not decided within the wait. */
-export function acceptedAnswer(request: LedgerRequest, fingerprint: string): Answer {
+function acceptedAnswer(request: LedgerRequest): Answer {
   const { account_id, request_id } = request;
+  const fingerprint = fingerprintOf(request);
   const body: AcceptedAnswer = { status: 'accepted', account_id, request_id, fingerprint };
-  return { status: 202, headers: { location: locationOf(request) }, body };
+  return { status: 202, headers: { location: locationOf(request) }, json: jsonText(body) };
 }
 
 function locationOf(request: LedgerRequest): string {
@@ -69,7 +80,7 @@ function locationOf(request: LedgerRequest): string {
 }
 
 /** Nobody knows whether it was made durable: to repeat it is right, and safe. */
-export const unknownAnswer = (request_id: string): Answer =>
+const unknownAnswer = (request_id: string): Answer =>
   problemAnswer(
     problemDetails(
       503,

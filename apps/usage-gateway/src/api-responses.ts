@@ -1,7 +1,7 @@
 import { applyDecorators, HttpCode } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { API_KEY, ProblemDetails } from '#libs/http';
-import { AcceptedAnswer, DecisionAnswer, RejectionAnswer } from './bodies.js';
+import { AcceptedAnswer, DecisionAnswer, RejectionAnswer, UsageBatchAnswer } from './bodies.js';
 
 const problem = (status: number, description: string, headers = {}) =>
   ApiResponse({ status, description, standardSchema: ProblemDetails, headers });
@@ -27,20 +27,41 @@ export const DescribesWrite = () =>
   );
 
 /** A write that may wait for its decision. */
-export const DescribesWait = () =>
+const DescribesWait = (otherwise: string) =>
   ApiHeader({
     name: 'Prefer',
-    description: 'RFC 7240: `wait=N` seconds (default 5, at most 60); `respond-async` = `wait=0`',
+    description:
+      `RFC 7240: \`wait=N\` seconds (default ${otherwise}, at most 60); ` +
+      '`respond-async` = `wait=0`',
     required: false,
     example: 'wait=5',
   });
+
+/** Many writes, answered with the decisions that were made within the wait. */
+export const DescribesBatch = () =>
+  applyDecorators(
+    HttpCode(200),
+    DescribesWait('0'),
+    ApiResponse({
+      status: 200,
+      description: 'Every accepted request is decided',
+      standardSchema: UsageBatchAnswer,
+      headers: APPLIED,
+    }),
+    ApiResponse({
+      status: 202,
+      description: 'Every accepted request is durable; `undecided` of them are not decided yet',
+      standardSchema: UsageBatchAnswer,
+      headers: APPLIED,
+    }),
+  );
 
 /** A write about one request, which is answered with its decision. */
 export const DescribesDecision = (rejections: string) =>
   applyDecorators(
     HttpCode(200),
     DescribesWrite(),
-    DescribesWait(),
+    DescribesWait('5'),
     ApiResponse({
       status: 200,
       description: 'Done, and durable',

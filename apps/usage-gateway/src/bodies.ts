@@ -71,22 +71,6 @@ export const UsageBatchBody = batchOf(z.unknown()).meta({
 });
 export type UsageBatchBody = z.infer<typeof UsageBatchBody>;
 
-export const UsageBatchAnswer = z
-  .strictObject({
-    accepted: z.int().meta({ description: 'So many are durable and will be decided' }),
-    invalid: z
-      .array(z.strictObject({ index: z.int(), errors: z.array(FieldError) }))
-      .meta({ description: 'These were not accepted: their place in the batch, and why' }),
-  })
-  .meta({
-    id: 'UsageBatchAnswer',
-    example: {
-      accepted: 1,
-      invalid: [{ index: 1, errors: [{ path: 'quantity', message: 'too big' }] }],
-    },
-  });
-export type UsageBatchAnswer = z.infer<typeof UsageBatchAnswer>;
-
 export const AccountPath = z.strictObject({ account_id });
 export type AccountPath = z.infer<typeof AccountPath>;
 
@@ -137,24 +121,48 @@ export const PriceBookBody = z
   });
 export type PriceBookBody = z.infer<typeof PriceBookBody>;
 
+const DECISION = {
+  tenant_id: 'dev',
+  account_id: 'acct-0001',
+  request_id: 'order-7-step-2',
+  fingerprint: 'v1:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef',
+  outcome: 'consumed',
+  credits: '20',
+  balance_after: { available: '980', reserved: '0' },
+  price_book_version: '2026-02',
+  revision: 1,
+  recorded_at: '2026-02-03T10:15:00.123Z',
+  replayed: false,
+};
+
 /** The answer to a decided write. */
 export const DecisionAnswer = Decision.meta({
   id: 'Decision',
   description: 'What was decided, for ever. `replayed`: it had been decided before this call',
-  example: {
-    tenant_id: 'dev',
-    account_id: 'acct-0001',
-    request_id: 'order-7-step-2',
-    fingerprint: 'v1:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef',
-    outcome: 'consumed',
-    credits: '20',
-    balance_after: { available: '980', reserved: '0' },
-    price_book_version: '2026-02',
-    revision: 1,
-    recorded_at: '2026-02-03T10:15:00.123Z',
-    replayed: false,
-  },
+  example: DECISION,
 });
+
+export const UsageBatchAnswer = z
+  .strictObject({
+    accepted: z.int().meta({ description: 'So many are durable and will be decided' }),
+    undecided: z.int().meta({ description: 'So many of them were not decided within the wait' }),
+    invalid: z
+      .array(z.strictObject({ index: z.int(), errors: z.array(FieldError) }))
+      .meta({ description: 'These were not accepted: their place in the batch, and why' }),
+    decisions: z
+      .array(Decision.extend({ index: z.int().meta({ description: 'Its place in the batch' }) }))
+      .meta({ description: 'What was decided, in the order of the batch' }),
+  })
+  .meta({
+    id: 'UsageBatchAnswer',
+    example: {
+      accepted: 2,
+      undecided: 1,
+      invalid: [{ index: 1, errors: [{ path: 'quantity', message: 'too big' }] }],
+      decisions: [{ index: 0, ...DECISION }],
+    },
+  });
+export type UsageBatchAnswer = z.infer<typeof UsageBatchAnswer>;
 
 /** A rejection or conflict: problem details that carry the members of the decision. */
 export const RejectionAnswer = ProblemDetails.extend(Decision.partial().shape).meta({

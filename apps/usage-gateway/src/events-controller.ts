@@ -12,6 +12,7 @@ import {
 } from '#libs/http';
 import type { FastifyReply } from 'fastify';
 import { DescribesSpending } from './api-responses.js';
+import { settledAnswer } from './answers.js';
 import { EventsAnswer, type UsageBody } from './bodies.js';
 import { CallerOf, type Caller } from './caller.js';
 import { EventsBody, UsageEvent, UsageEventBatch } from './cloud-events.js';
@@ -59,13 +60,14 @@ export class EventsController {
     if (!listed.success) throw invalidRequest(fieldErrors(listed.error.issues));
     const stamp = this.intake.stampOf(caller);
     const read = listed.data.map((event) => readEvent(event, stamp.now_ms));
-    const usage = read.flatMap((one) => (isUsage(one) ? [usageRequested(one, stamp)] : []));
-    const { wait_seconds } = caller.preference;
-    const answered = await this.intake.gateway.decide(usage, wait_seconds);
+    const requests = read.flatMap((one) => (isUsage(one) ? [usageRequested(one, stamp)] : []));
+    const settled = await this.intake.gateway.settle(requests, caller.preference.wait_seconds);
     let next = 0;
-    const answers = read.map((one) => (isUsage(one) ? answered[next++]! : one));
-    const results = answers.map(({ status, body }, index) => ({ index, status, body }));
-    sendPreferred(reply, { status: 207, body: { results } }, caller);
+    const results = read.map((one, index) => {
+      const answer = isUsage(one) ? settledAnswer(requests[next]!, settled, next++) : one;
+      return `{"index":${index},"status":${answer.status},"body":${answer.json}}`;
+    });
+    sendPreferred(reply, { status: 207, json: `{"results":[${results.join()}]}` }, caller);
   }
 }
 

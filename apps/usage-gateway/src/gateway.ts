@@ -8,12 +8,12 @@ import {
   TOPICS,
   type LedgerRequest,
 } from '#libs/contracts';
-import { unavailable, type Answer } from '#libs/http';
+import { unavailable } from '#libs/http';
 import type { Consumer, MessageBus, OutgoingMessage, ReceivedMessage } from '#libs/message-bus';
 import type { Health, Logger, Metrics } from '#libs/platform';
 import { randomUUID } from 'node:crypto';
-import { acceptedAnswer, decisionAnswer, RETRY_AFTER_SECONDS, unknownAnswer } from './answers.js';
-import { createWaitingRoom, type Party, type WaitingRoom } from './waiting-room.js';
+import { RETRY_AFTER_SECONDS } from './answers.js';
+import { createWaitingRoom, placeOf, type Decided, type WaitingRoom } from './waiting-room.js';
 
 export interface GatewayPorts {
   readonly bus: MessageBus;
@@ -31,15 +31,22 @@ export interface GatewayLimits {
 
 export const GATEWAY_LIMITS: GatewayLimits = { max_in_flight: 20_000, publish_timeout_ms: 30_000 };
 
+/** What became of the requests of one call. */
+export interface Settled {
+  /** In the order of the requests; undefined for what is not decided. */
+  readonly decided: readonly (Decided | undefined)[];
+  readonly undecided: number;
+  /** False when nobody knows whether those that are not decided were made durable. */
+  readonly durable: boolean;
+}
+
 export interface Gateway {
   /**
-   * Makes the requests durable in one publish, waits for their decisions and answers each. Throws a
-   * 503 problem when too many are in flight; nothing was sent then.
+   * Makes the requests durable in one publish and waits for their decisions, not at all when
+   * `wait_seconds` is 0. Throws a 503 problem when too many are in flight; nothing was sent then.
    */
-  decide(requests: readonly LedgerRequest[], wait_seconds: number): Promise<Answer[]>;
-  /** Makes the requests durable and waits for nothing. Throws a 503 problem when they may not be. */
-  accept(requests: readonly LedgerRequest[]): Promise<void>;
-  /** Answers everyone who waits with what is known. What comes later is accepted, not waited for. */
+  settle(requests: readonly LedgerRequest[], wait_seconds: number): Promise<Settled>;
+  /** Answers everyone who waits with what is known. What comes later does not wait. */
   onModuleDestroy(): void;
   onApplicationShutdown(): Promise<void>;
 }
@@ -75,44 +82,36 @@ export async function openGateway(
     }
   }
 
-  const publish = (messages: OutgoingMessage[]): Promise<boolean> =>
-    publishWithin(limits.publish_timeout_ms, messages, ports);
+  /** Makes the requests durable; nobody is answered. */
+  async function accept(requests: readonly LedgerRequest[]): Promise<Settled> {
+    const messages = requests.map((request) => messageOf(request, undefined));
+    const durable = await publishWithin(limits.publish_timeout_ms, messages, ports);
+    return { decided: requests.map(() => undefined), undecided: requests.length, durable };
+  }
 
-  async function decide(requests: readonly LedgerRequest[], wait_seconds: number) {
-    if (requests.length === 0) return [];
-    const deadline = performance.now() + wait_seconds * 1_000;
-    const awaited = requests.map((request) => ({ request, fingerprint: fingerprintOf(request) }));
-    const party = room.enter(
-      wait_seconds === 0
-        ? []
-        : awaited.map(({ request, fingerprint }) => ({ ...request, fingerprint })),
-    );
+  async function decide(requests: readonly LedgerRequest[], wait_ms: number): Promise<Settled> {
+    const deadline = performance.now() + wait_ms;
+    const party = room.enter(requests.map((request) => placeOf(request, fingerprintOf(request))));
     try {
-      const published = publish(requests.map((request) => messageOf(request, instance)));
+      const messages = requests.map((request) => messageOf(request, instance));
+      const published = publishWithin(limits.publish_timeout_ms, messages, ports);
       // A decision proves that its request is durable, whatever the publish will say.
       await Promise.race([published, party.settled]);
-      const durable = allDecided(party) || (await published);
-      if (durable) await settledBefore(deadline, party);
-      return awaited.map(({ request, fingerprint }, index) => {
-        const decision = party.decisions[index];
-        if (decision) return decisionAnswer(decision);
-        return durable ? acceptedAnswer(request, fingerprint) : unknownAnswer(request.request_id);
-      });
+      const durable = party.undecided === 0 || (await published);
+      if (durable) await settledBefore(deadline, party.settled);
+      return { decided: party.decided, undecided: party.undecided, durable };
     } finally {
       party.leave();
     }
   }
 
   return {
-    decide: (requests, wait_seconds) =>
-      admitted(requests.length, () => decide(requests, wait_seconds)),
-    accept: (requests) =>
-      admitted(requests.length, async () => {
-        if (requests.length === 0) return;
-        if (await publish(requests.map((request) => messageOf(request, undefined)))) return;
-        const detail = 'whether they were accepted is unknown: repeat them with the same ids';
-        throw unavailable('not_known_to_be_accepted', detail, RETRY_AFTER_SECONDS);
-      }),
+    async settle(requests, wait_seconds) {
+      if (requests.length === 0) return NOTHING;
+      return admitted(requests.length, () =>
+        wait_seconds === 0 ? accept(requests) : decide(requests, wait_seconds * 1_000),
+      );
+    },
     onModuleDestroy: () => room.close(),
     async onApplicationShutdown() {
       removeCheck();
@@ -121,29 +120,33 @@ export async function openGateway(
   };
 }
 
+const NOTHING: Settled = { decided: [], undecided: 0, durable: true };
+
 /** Never rejects: true when every message is durable, false when any may not be. */
-async function publishWithin(
+function publishWithin(
   timeout_ms: number,
   messages: readonly OutgoingMessage[],
   { bus, metrics, logger }: GatewayPorts,
 ): Promise<boolean> {
   const topic = TOPICS.requests;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const error = new Error(`a publish took longer than ${timeout_ms} ms`);
-    timer = setTimeout(() => reject(error), timeout_ms).unref();
+  return new Promise((resolve) => {
+    let over = false;
+    const end = (err?: unknown) => {
+      if (over) return;
+      over = true;
+      clearTimeout(timer);
+      if (err === undefined) {
+        metrics.published_total.inc({ topic }, messages.length);
+      } else {
+        metrics.publish_failures_total.inc({ topic });
+        logger.error({ err, messages: messages.length }, 'a publish failed');
+      }
+      resolve(err === undefined);
+    };
+    const late = () => end(new Error(`a publish took longer than ${timeout_ms} ms`));
+    const timer = setTimeout(late, timeout_ms).unref();
+    bus.publish(topic, messages).then(() => end(), end);
   });
-  try {
-    await Promise.race([bus.publish(topic, messages), late]);
-    metrics.published_total.inc({ topic }, messages.length);
-    return true;
-  } catch (err) {
-    metrics.publish_failures_total.inc({ topic });
-    logger.error({ err, messages: messages.length }, 'a publish failed');
-    return false;
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function messageOf(request: LedgerRequest, reply_to: string | undefined): OutgoingMessage {
@@ -163,7 +166,8 @@ function tailDecisions(
   const deliver = ({ headers, value, partition, offset }: ReceivedMessage) => {
     if (headers[REPLY_TO_HEADER] !== instance) return;
     try {
-      room.deliver(decodeDecision(String(value)));
+      const json = String(value);
+      room.deliver({ decision: decodeDecision(json), json });
     } catch (err) {
       // One that cannot be read must not keep the others from their callers.
       logger.error({ err, partition, offset }, 'a decision cannot be read');
@@ -172,10 +176,7 @@ function tailDecisions(
   return bus.tail(TOPICS.decisions, (messages) => messages.forEach(deliver));
 }
 
-const allDecided = ({ decisions }: Party): boolean =>
-  decisions.length > 0 && decisions.every((decision) => decision !== undefined);
-
-async function settledBefore(deadline: number, { settled }: Party): Promise<void> {
+async function settledBefore(deadline: number, settled: Promise<void>): Promise<void> {
   const left_ms = deadline - performance.now();
   if (left_ms <= 0) return;
   let timer: NodeJS.Timeout | undefined;

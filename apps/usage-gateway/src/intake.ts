@@ -3,6 +3,7 @@ import type { Instant, LedgerRequest } from '#libs/contracts';
 import { invalidRequest, sendAnswer, type Answer } from '#libs/http';
 import type { Clock } from '#libs/platform';
 import type { FastifyReply } from 'fastify';
+import { settledAnswer } from './answers.js';
 import type { Caller } from './caller.js';
 import type { Gateway } from './gateway.js';
 import { futureErrors, type Stamp } from './ledger-requests.js';
@@ -32,15 +33,14 @@ export class Intake {
     const stamp = this.stampOf(caller);
     const errors = futureErrors(body.occurred_at, stamp.now_ms);
     if (errors.length > 0) throw invalidRequest(errors);
-    const { wait_seconds } = caller.preference;
-    const [answer] = await this.gateway.decide([requestOf(stamp)], wait_seconds);
-    sendPreferred(reply, answer!, caller);
+    const request = requestOf(stamp);
+    const settled = await this.gateway.settle([request], caller.preference.wait_seconds);
+    sendPreferred(reply, settledAnswer(request, settled, 0), caller);
   }
 }
 
 /** Sends the answer and says what was done of the caller's preference. */
 export function sendPreferred(reply: FastifyReply, answer: Answer, { preference }: Caller): void {
-  const { applied } = preference;
-  const headers = { ...answer.headers, ...(applied && { 'preference-applied': applied }) };
-  sendAnswer(reply, { ...answer, headers });
+  if (preference.applied !== undefined) reply.header('preference-applied', preference.applied);
+  sendAnswer(reply, answer);
 }

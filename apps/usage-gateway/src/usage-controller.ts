@@ -1,13 +1,13 @@
-import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { UsageRequested } from '#libs/contracts';
-import { fieldErrors, RequireScope, type FieldError } from '#libs/http';
+import { Body, Controller, Post, Res } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { RequireScope } from '#libs/http';
 import type { FastifyReply } from 'fastify';
-import { DescribesSpending, DescribesWrite } from './api-responses.js';
-import { UsageBatchAnswer, UsageBatchBody, UsageBody } from './bodies.js';
+import { DescribesBatch, DescribesSpending, DescribesWrite } from './api-responses.js';
+import { UsageBatchBody, UsageBody } from './bodies.js';
 import { CallerOf, type Caller } from './caller.js';
-import { Intake } from './intake.js';
-import { futureErrors, usageRequested, type Stamp } from './ledger-requests.js';
+import { Intake, sendPreferred } from './intake.js';
+import { usageRequested } from './ledger-requests.js';
+import { batchAnswer, readBatch } from './usage-batch.js';
 
 @ApiTags('Usage')
 @RequireScope('usage:write')
@@ -31,38 +31,22 @@ export class UsageController {
 
   @Post('batch')
   @ApiOperation({
-    summary: 'Charge many times, without waiting for the decisions',
-    description: 'One that cannot be read does not hold up the others.',
+    summary: 'Charge many times',
+    description:
+      'One that cannot be read does not hold up the others. Waits for the decisions when Prefer ' +
+      'says so; whatever is not decided by then is durable, and may be sent again.',
   })
   @DescribesWrite()
-  @HttpCode(202)
-  @ApiAcceptedResponse({
-    description: 'Every accepted request is durable and will be decided',
-    standardSchema: UsageBatchAnswer,
-  })
-  async acceptUsageBatch(
+  @DescribesBatch()
+  async chargeUsageBatch(
     @Body({ schema: UsageBatchBody }) { requests }: UsageBatchBody,
     @CallerOf() caller: Caller,
-  ): Promise<UsageBatchAnswer> {
-    const stamp = this.intake.stampOf(caller);
-    const accepted: UsageRequested[] = [];
-    const invalid: UsageBatchAnswer['invalid'] = [];
-    for (const [index, value] of requests.entries()) {
-      const read = readUsage(value, stamp);
-      if ('errors' in read) invalid.push({ index, errors: read.errors });
-      else accepted.push(read.request);
-    }
-    await this.intake.gateway.accept(accepted);
-    return { accepted: accepted.length, invalid };
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const batch = readBatch(requests, this.intake.stampOf(caller));
+    const { applied, wait_seconds } = caller.preference;
+    const wait = applied === undefined ? 0 : wait_seconds;
+    const settled = await this.intake.gateway.settle(batch.requests, wait);
+    sendPreferred(reply, batchAnswer(batch, settled, wait > 0), caller);
   }
-}
-
-function readUsage(
-  value: unknown,
-  stamp: Stamp,
-): { request: UsageRequested } | { errors: FieldError[] } {
-  const parsed = UsageBody.safeParse(value);
-  if (!parsed.success) return { errors: fieldErrors(parsed.error.issues) };
-  const errors = futureErrors(parsed.data.occurred_at, stamp.now_ms);
-  return errors.length > 0 ? { errors } : { request: usageRequested(parsed.data, stamp) };
 }

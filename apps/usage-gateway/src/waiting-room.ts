@@ -1,72 +1,96 @@
-import type { Decision } from '#libs/contracts';
+import { accountKey, type Decision } from '#libs/contracts';
 
-/** Which decision is waited for: all four must match. */
-export interface Awaited {
-  readonly tenant_id: string;
-  readonly account_id: string;
-  readonly request_id: string;
-  /** Two callers with one id and different content must not get each other's answer. */
-  readonly fingerprint: string;
+/** A decision, and the JSON in which the writer wrote it. */
+export interface Decided {
+  readonly decision: Decision;
+  readonly json: string;
 }
 
-/** Callers who wait for the decisions of some requests. */
+/** Which decision is waited for, in one word. */
+export type Place = string & { readonly __brand: 'Place' };
+
+/**
+ * All four must match: two callers with one id and different content must not get each other's
+ * answer. Ids hold no slash, so it is unambiguous.
+ */
+export const placeOf = (
+  { tenant_id, account_id, request_id }: Pick<Decision, 'tenant_id' | 'account_id' | 'request_id'>,
+  fingerprint: string,
+): Place => `${accountKey(tenant_id, account_id)}/${request_id}/${fingerprint}` as Place;
+
+/** A caller who waits for the decisions of some requests. */
 export interface Party {
   /** In the order of the requests; undefined while it is not decided. */
-  readonly decisions: readonly (Decision | undefined)[];
+  readonly decided: readonly (Decided | undefined)[];
+  readonly undecided: number;
   /** Resolves when all are decided, or when waiting is over for everyone. */
   readonly settled: Promise<void>;
   /** Must be called in the end. */
   leave(): void;
 }
 
-interface Seat {
-  readonly fingerprint: string;
-  take(decision: Decision): void;
-}
-
 export interface WaitingRoom {
-  enter(awaited: readonly Awaited[]): Party;
-  /** Hands the decision to everyone who waits for it. */
-  deliver(decision: Decision): void;
+  enter(places: readonly Place[]): Party;
+  /**
+   * Hands the decision to who has waited for it longest. Every request that is published gets a
+   * decision of its own, so that of several equal ones only one is told a charge that is no replay.
+   */
+  deliver(decided: Decided): void;
   /** Nobody waits any longer, now or later. */
   close(): void;
 }
 
+interface Seat {
+  take(decided: Decided): void;
+}
+
 export function createWaitingRoom(): WaitingRoom {
-  const seats = new Map<string, Set<Seat>>();
+  /** By place, who came first in front. */
+  const seats = new Map<Place, Set<Seat>>();
   const closing = new Set<() => void>();
   let closed = false;
 
-  function enter(awaited: readonly Awaited[]): Party {
-    const decisions: (Decision | undefined)[] = awaited.map(() => undefined);
-    let undecided = awaited.length;
+  function sit(place: Place, seat: Seat): void {
+    const others = seats.get(place);
+    if (others) others.add(seat);
+    else seats.set(place, new Set([seat]));
+  }
+
+  function rise(place: Place, seat: Seat): void {
+    const others = seats.get(place);
+    others?.delete(seat);
+    if (others?.size === 0) seats.delete(place);
+  }
+
+  function enter(places: readonly Place[]): Party {
+    const decided: (Decided | undefined)[] = places.map(() => undefined);
+    let undecided = places.length;
     let settle = () => {};
     const settled = new Promise<void>((resolve) => (settle = resolve));
-    const taken = awaited.map((one, index) => {
+    const taken = places.map((place, index): Seat => {
       const seat: Seat = {
-        fingerprint: one.fingerprint,
-        take(decision) {
-          if (decisions[index]) return;
-          decisions[index] = decision;
+        take(given) {
+          decided[index] = given;
           undecided -= 1;
           if (undecided === 0) settle();
         },
       };
-      const key = keyOf(one);
-      seats.set(key, (seats.get(key) ?? new Set()).add(seat));
-      return { key, seat };
+      sit(place, seat);
+      return seat;
     });
     closing.add(settle);
-    if (closed || awaited.length === 0) settle();
+    if (closed || undecided === 0) settle();
     return {
-      decisions,
+      decided,
+      get undecided() {
+        return undecided;
+      },
       settled,
       leave() {
         closing.delete(settle);
-        for (const { key, seat } of taken) {
-          const others = seats.get(key);
-          others?.delete(seat);
-          if (others?.size === 0) seats.delete(key);
+        if (undecided === 0) return;
+        for (const [index, seat] of taken.entries()) {
+          if (decided[index] === undefined) rise(places[index]!, seat);
         }
       },
     };
@@ -74,10 +98,13 @@ export function createWaitingRoom(): WaitingRoom {
 
   return {
     enter,
-    deliver(decision) {
-      for (const seat of seats.get(keyOf(decision)) ?? []) {
-        if (seat.fingerprint === decision.fingerprint) seat.take(decision);
-      }
+    deliver(given) {
+      const { decision } = given;
+      const place = placeOf(decision, decision.fingerprint);
+      const [first] = seats.get(place) ?? [];
+      if (!first) return;
+      rise(place, first);
+      first.take(given);
     },
     close() {
       closed = true;
@@ -85,6 +112,3 @@ export function createWaitingRoom(): WaitingRoom {
     },
   };
 }
-
-const keyOf = ({ tenant_id, account_id, request_id }: Omit<Awaited, 'fingerprint'>): string =>
-  `${tenant_id}/${account_id}/${request_id}`;

@@ -4,9 +4,10 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { nestLogger, type ApiKey, type Health, type Logger, type Metrics } from '#libs/platform';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { admitCallers } from './admission.js';
+import { jsonText, problemAnswer, sendAnswer } from './answer.js';
 import { HEALTH, HealthController, METRICS } from './health-controller.js';
 import { serveApiDocs, type ApiDescription } from './open-api.js';
-import { PROBLEM_JSON, problemDetails } from './problem.js';
+import { problemDetails } from './problem.js';
 import { ProblemFilter } from './problem-filter.js';
 import { SchemaPipe } from './schema-pipe.js';
 
@@ -44,7 +45,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    // Requests that arrive on open connections while closing are served, not answered in another form.
+    // What arrives on open connections while closing is served, not answered in another form.
     return503OnClosing: false,
     frameworkErrors: refuseUrl,
     forceCloseConnections: 'idle',
@@ -65,7 +66,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   takeJsonOnly(fastify);
-  writeJson(fastify);
+  fastify.setReplySerializer(jsonText);
   measure(fastify, metrics);
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalGuards(admitCallers(fastify, keys));
@@ -78,36 +79,14 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
 /** A URL that the router cannot read reaches no filter and no hook. */
 function refuseUrl(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
   const status = error.statusCode ?? 400;
-  const details = problemDetails(
-    status,
-    status === 414 ? 'uri_too_long' : 'bad_url',
-    error.message,
-  );
-  void reply
-    .status(status)
-    .type(PROBLEM_JSON)
-    .send(Buffer.from(JSON.stringify(details)));
+  const code = status === 414 ? 'uri_too_long' : 'bad_url';
+  sendAnswer(reply, problemAnswer(problemDetails(status, code, error.message)));
 }
 
 function takeJsonOnly(fastify: FastifyInstance): void {
   fastify.removeContentTypeParser('text/plain');
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, parse);
-}
-
-const bigintAsText = (_key: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? value.toString() : value;
-
-/** A bigint is written as a decimal string; problem details have exactly their content type. */
-function writeJson(fastify: FastifyInstance): void {
-  fastify.setReplySerializer((payload) => JSON.stringify(payload, bigintAsText));
-  fastify.addHook('onSend', (_request, reply, payload, done) => {
-    // Fastify adds a charset to what it sends as JSON; RFC 9457 defines none.
-    if (String(reply.getHeader('content-type')).startsWith(PROBLEM_JSON)) {
-      reply.header('content-type', PROBLEM_JSON);
-    }
-    done(null, payload);
-  });
 }
 
 function measure(fastify: FastifyInstance, metrics: Metrics): void {

@@ -1,7 +1,8 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { redact, type Logger } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_JSON, Problem, problemDetails, type ProblemDetails } from './problem.js';
+import { problemAnswer, sendAnswer } from './answer.js';
+import { Problem, problemDetails, type ProblemDetails } from './problem.js';
 
 interface Answered {
   readonly details: ProblemDetails;
@@ -23,10 +24,8 @@ export class ProblemFilter implements ExceptionFilter {
     const { details, headers = {} } = this.answerTo(exception, request);
     if (reply.sent) return;
     const request_id = requestIdOf(request.body);
-    void reply
-      .status(details.status)
-      .headers({ ...headers, 'content-type': PROBLEM_JSON })
-      .send({ ...(request_id !== undefined && { request_id }), ...details });
+    const told = { ...(request_id !== undefined && { request_id }), ...details };
+    sendAnswer(reply, problemAnswer(told, headers));
   }
 
   private answerTo(exception: unknown, request: FastifyRequest): Answered {

@@ -63,12 +63,15 @@ export async function startStandInGateway(key: string) {
         ? [{ index, errors: [{ path: 'items[0].quantity', message: 'must not be 666' }] }]
         : [],
     );
-    const accepted = requests.filter((_, at) => !invalid.some(({ index }) => index === at));
+    const accepted = requests.flatMap((usage, index) =>
+      invalid.some((one) => one.index === index) ? [] : [{ usage, index }],
+    );
     const decisions = accepted
       .slice(0, decide_at_most.shift() ?? accepted.length)
-      .map(({ account_id, request_id, items }) =>
-        decide(account_id, request_id, JSON.stringify(items), -sumOf(items)),
-      );
+      .map(({ usage: { account_id, request_id, items }, index }) => ({
+        index,
+        ...decide(account_id, request_id, JSON.stringify(items), -sumOf(items)),
+      }));
     const undecided = accepted.length - decisions.length;
     return {
       status: undecided === 0 ? 200 : 202,

@@ -23,8 +23,8 @@ const FieldError = z.object({ path: z.string(), message: z.string() });
 
 const BatchAnswer = z.object({
   invalid: z.array(z.object({ index: z.int(), errors: z.array(FieldError).min(1) })),
-  /** Those that were decided within the wait, in the order of the requests. */
-  decisions: z.array(GatewayDecision).default([]),
+  /** What was decided within the wait; `index` is the request's place in the batch. */
+  decisions: z.array(GatewayDecision.extend({ index: z.int() })).default([]),
 });
 export type BatchAnswer = z.infer<typeof BatchAnswer>;
 

@@ -57,25 +57,15 @@ function takeAnswer(
   settling: Settling,
 ): RowRequest[] {
   const invalid = new Map(answer.invalid.map(({ index, errors }) => [index, errors[0]!]));
-  // One id may stand in the file twice, and then has two decisions.
-  const decisions = new Map<string, GatewayDecision[]>();
-  for (const decision of answer.decisions) {
-    const queue = decisions.get(keyOf(decision));
-    if (queue) queue.push(decision);
-    else decisions.set(keyOf(decision), [decision]);
-  }
+  const decisions = new Map(answer.decisions.map((decision) => [decision.index, decision]));
   return requests.filter((request, index) => {
     const fault = invalid.get(index);
-    const decision = fault ? undefined : decisions.get(keyOf(request.body))?.shift();
+    const decision = decisions.get(index);
     if (fault) settling.on_invalid(request, fault);
     else if (decision) settling.on_decided(decision, attempt);
     return !fault && !decision;
   });
 }
-
-/** An id holds no slash, so this is unambiguous. */
-const keyOf = (of: { readonly account_id: string; readonly request_id: string }): string =>
-  `${of.account_id}/${of.request_id}`;
 
 const undecided = (count: number) =>
   new CouldNotRun(

@@ -7,6 +7,9 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => interrupted.abort());
 
+// Whoever reads the output has had enough (head, less).
+process.stdout.on('error', () => interrupted.abort());
+
 process.exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,
   stdout: process.stdout,

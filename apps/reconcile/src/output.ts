@@ -17,7 +17,7 @@ export interface Output {
 }
 
 export interface Progress {
-  /** `done` out of the total; `note` is shown behind it. */
+  /** `done` out of the total; `note` is shown behind it. Throws when the command is interrupted. */
   at(done: number, note?: string): void;
   stop(): void;
 }
@@ -27,12 +27,27 @@ export interface OutputOptions {
   readonly stdout: TextStream;
   readonly stderr: NodeJS.WritableStream & TextStream;
   readonly clock: () => number;
+  /** Once it is aborted, the next progress is refused: long work ends there. */
+  readonly signal: AbortSignal;
 }
 
 const PROGRESS_LINE_MS = 1_000;
 
 export function createOutput(options: OutputOptions): Output {
-  return options.json ? jsonOutput(options) : textOutput(options);
+  const out = options.json ? jsonOutput(options) : textOutput(options);
+  return {
+    ...out,
+    progress(label, total) {
+      const progress = out.progress(label, total);
+      return {
+        at(done, note) {
+          options.signal.throwIfAborted();
+          progress.at(done, note);
+        },
+        stop: () => progress.stop(),
+      };
+    },
+  };
 }
 
 function jsonOutput({ stdout, clock }: OutputOptions): Output {

@@ -45,7 +45,7 @@ export async function runProgram(
     ...surroundings,
     async run(command, work) {
       const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
-      exit_code = await work(createOutput({ json, stdout, stderr, clock }));
+      exit_code = await work(createOutput({ json, stdout, stderr, clock, signal }));
     },
     async runOnEngines(command, work) {
       const engines = await surroundings.openEngines(surroundings.env);

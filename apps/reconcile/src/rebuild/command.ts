@@ -15,7 +15,6 @@ export const rebuildCommand = (context: CommandContext): Command =>
           {
             into: options.into,
             accept_differences: options.acceptDifferences,
-            signal: context.signal,
           },
           out,
         ),

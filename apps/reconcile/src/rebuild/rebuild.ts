@@ -29,7 +29,6 @@ export interface RebuildOptions {
   readonly into: string | undefined;
   /** Replace the live read models although they differ. */
   readonly accept_differences: boolean;
-  readonly signal: AbortSignal;
 }
 
 export interface RebuildPorts {
@@ -52,7 +51,7 @@ export async function rebuild(
   await projection.loadCheckpoint();
   const live = await projectedUpTo(pool);
   const progress = out.progress('rebuild', live.events);
-  const catchUp = catchingUp(ports, projection, progress, options.signal);
+  const catchUp = catchingUp(ports, projection, progress);
   try {
     await catchUp(live.checkpoint);
     // What was projected meanwhile; the rest is short enough to let projectors wait for it.
@@ -89,12 +88,7 @@ function schemaNameOf(name: string): string {
 type CatchUp = (until: Checkpoint | null) => Promise<void>;
 
 /** Projects on to exactly a checkpoint; the next batch is read and folded while one is written. */
-function catchingUp(
-  { store }: RebuildPorts,
-  projection: Projection,
-  progress: Progress,
-  signal: AbortSignal,
-): CatchUp {
+function catchingUp({ store }: RebuildPorts, projection: Projection, progress: Progress): CatchUp {
   let at: Checkpoint | null = null;
   let projected = 0;
   return async (until) => {
@@ -102,15 +96,15 @@ function catchingUp(
     const range = { prefix: ACCOUNT_STREAM_PREFIX, after: at?.position ?? null, batch_size: BATCH };
     let written = Promise.resolve();
     for await (const batch of store.readAll({ ...range, until: until.position })) {
-      signal.throwIfAborted();
       const applied = projection.apply(batch);
-      applied.catch(() => {}); // awaited with the next batch
+      applied.catch(() => {}); // told by what follows
       await written;
       written = applied.then(({ checkpoint, events }) => {
         at = checkpoint;
         projected += events;
         progress.at(projected);
       });
+      written.catch(() => {}); // awaited after the next read
     }
     await written;
   };

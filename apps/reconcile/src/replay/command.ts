@@ -17,7 +17,11 @@ export const replayCommand = (context: CommandContext): Command =>
     .addHelpText('after', HELP)
     .action((account_id: string, options: { tenant: string; asOf?: AsOf }, command: Command) =>
       context.runOnEngines(command, ({ store }, out) =>
-        replay(store, { tenant_id: options.tenant, account_id, as_of: options.asOf }, out),
+        replay(
+          store,
+          { tenant_id: options.tenant, account_id, as_of: options.asOf, signal: context.signal },
+          out,
+        ),
       ),
     );
 

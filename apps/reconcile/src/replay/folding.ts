@@ -29,11 +29,12 @@ export interface FoldedEvent {
 export async function* foldStream(
   store: Pick<EventReader, 'readStream'>,
   stream: string,
+  signal?: AbortSignal,
 ): AsyncGenerator<FoldedEvent> {
   const [tenant_id, account_id] = accountKeyOfStream(stream).split('/') as [never, never];
   const account = initialAccount(tenant_id, account_id);
   let head = GENESIS;
-  for await (const page of store.readStream(stream)) {
+  for await (const page of store.readStream(stream, signal && { signal })) {
     for (const recorded of page) {
       const before = balanceOf(account);
       head = followLink(head, recorded);

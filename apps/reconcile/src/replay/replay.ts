@@ -11,6 +11,7 @@ export interface ReplayOptions {
   readonly account_id: string;
   /** Events after it are left out; undefined: none is. */
   readonly as_of: AsOf | undefined;
+  readonly signal: AbortSignal;
 }
 
 const COLUMNS: readonly Column[] = [
@@ -26,12 +27,16 @@ const COLUMNS: readonly Column[] = [
 /** Folds an account's stream and shows the balance after each event. */
 export async function replay(
   store: Pick<EventReader, 'readStream'>,
-  { tenant_id, account_id, as_of }: ReplayOptions,
+  { tenant_id, account_id, as_of, signal }: ReplayOptions,
   out: Output,
 ): Promise<ExitCode> {
   const stream = accountStream(accountKey(tenant_id, account_id));
   let events = 0;
-  for await (const { recorded, event, head, before, account } of foldStream(store, stream)) {
+  for await (const { recorded, event, head, before, account } of foldStream(
+    store,
+    stream,
+    signal,
+  )) {
     const { recorded_at, type } = event;
     if (isAfter(as_of, { revision: head.revision, recorded_at })) break;
     if (events === 0) out.report('stream', { stream }, () => `${stream}\n${tableHeader(COLUMNS)}`);

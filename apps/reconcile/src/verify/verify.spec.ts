@@ -152,3 +152,10 @@ it('could not run without read models', async () => {
   expect(exit_code).toBe(2);
   expect(stderr).toContain('start the projector first');
 });
+
+it('ends when it is interrupted, and says so', async () => {
+  await publishEverything();
+  const signal = AbortSignal.abort();
+  const { exit_code, stderr } = await commandLine(['verify'], { engines: ledger, signal });
+  expect({ exit_code, stderr }).toEqual({ exit_code: 2, stderr: 'usage-ledger: interrupted\n' });
+});

@@ -30,14 +30,20 @@ function onSystem(
   body(() => system!);
 }
 
-/** `verify` finds nothing, everything is projected, and the ledger complained of nothing. */
-export async function expectSound(system: System): Promise<void> {
+/** `verify` finds nothing, and the ledger is ready. */
+export async function expectAgreement(system: System): Promise<void> {
   const { ending, stdout, stderr } = await system.cli('verify', '--json');
   expect({ ending, stdout, stderr }).toEqual({
     ending: 0,
     stdout: expect.stringContaining('"mismatches":0'),
     stderr: expect.any(String),
   });
-  expect(await system.call('GET', '/readyz')).toMatchObject({ status: 200 });
+  const readiness = await system.call('GET', '/readyz');
+  expect({ status: readiness.status, text: readiness.text }).toMatchObject({ status: 200 });
+}
+
+/** The same, and the ledger complained of nothing. */
+export async function expectSound(system: System): Promise<void> {
+  await expectAgreement(system);
   expect(system.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
 }

@@ -89,6 +89,8 @@ function systemOn({ kind, kept, backing, env: more }: Parts): System {
   const log: string[] = [];
   let port = '0';
   let ledger: LedgerProcess | undefined;
+  /** The same while it is down. */
+  const urlNow = () => `http://127.0.0.1:${port}`;
   const running = (): LedgerProcess => {
     if (ledger === undefined) throw new Error('the ledger does not run');
     return ledger;
@@ -103,8 +105,7 @@ function systemOn({ kind, kept, backing, env: more }: Parts): System {
   };
 
   const startCli = (...args: string[]): RunningCommand => {
-    const with_url = { ...env, LEDGER_URL: `http://127.0.0.1:${port}` };
-    const child = spawnCli(args, with_url, ['ignore', 'pipe', 'pipe']);
+    const child = spawnCli(args, { ...env, LEDGER_URL: urlNow() }, ['ignore', 'pipe', 'pipe']);
     kept.adopt(child);
     const [out, err] = [textOf(child.stdout!), textOf(child.stderr!)];
     const ended = Promise.all([endingOf(child), out, err]).then(([ending, stdout, stderr]) => ({
@@ -121,13 +122,13 @@ function systemOn({ kind, kept, backing, env: more }: Parts): System {
     env,
     log,
     get url() {
-      return running().url;
+      return urlNow();
     },
     get pid() {
       return running().child.pid!;
     },
     call: (method, path, body, headers) =>
-      callLedger({ url: running().url, key: KEY }, { method, path, body, headers: headers ?? {} }),
+      callLedger({ url: urlNow(), key: KEY }, { method, path, body, headers: headers ?? {} }),
     cli: (...args) => startCli(...args).ended,
     startCli,
     async start() {

@@ -17,7 +17,7 @@ Try it in another terminal:
   curl -s ${url}/v1/usage -H "Authorization: Bearer ${key}" \\
     -H 'Content-Type: application/json' -d '{"request_id":"vid-1","account_id":"acct-1","operation":"video.generation"}'
   # what is left, and why
-  curl -s ${url}/v1/accounts/acct-1/balance -H "Authorization: Bearer ${key}"
+  curl -s '${url}/v1/accounts/acct-1/balance?at_least=2' -H "Authorization: Bearer ${key}"
   curl -s ${url}/v1/accounts/acct-1/requests/img-1 -H "Authorization: Bearer ${key}"
 
 `;

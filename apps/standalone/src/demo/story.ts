@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DemoLedger } from './demo-ledger.js';
@@ -22,6 +23,15 @@ const show = (what: string, { status, body }: Answer, ...fields: string[]) => {
   say(`   ${what.padEnd(26)} → ${status}  ${told.join(' ')}`);
 };
 
+/** Shows the command as one would type it, runs it, and rejects unless it exits with 0. */
+async function runCommand(ledger: DemoLedger, ...args: string[]): Promise<void> {
+  const [command, ...rest] = args.map((argument) => basename(argument));
+  const [first, ...options] = rest.join(' ').split(/ (?=--)/);
+  const typed = [`npx usage-ledger ${command} ${first ?? ''}`.trimEnd(), ...options];
+  say(`   $ ${typed.join(' \\\n       ')}`);
+  await ledger.cli(...args);
+}
+
 /** Throws when the ledger does not do what the step says: the demo is a test too. */
 function expect(holds: boolean, claim: string): asserts holds {
   if (!holds) throw new Error(`this should hold: ${claim}`);
@@ -37,22 +47,21 @@ export async function showLedger(ledger: DemoLedger): Promise<void> {
   await explain(ledger);
   await showInvoice(ledger);
   step(7, 'Nothing lost, doubled or invented: bus, streams, read models and invoices agree');
-  say('   $ usage-ledger verify');
-  await ledger.cli('verify');
+  await runCommand(ledger, 'verify');
   say('\nThat was it. `npm start` runs it on data that stays; README.md tells the rest.');
 }
 
 async function importTrace(ledger: DemoLedger): Promise<void> {
   step(1, '2,000 real LLM requests (Azure trace 2023, CC-BY 4.0) are charged by their tokens');
-  say(`   $ usage-ledger import azure….csv --account spread:${ACCOUNTS} --grant 1000000 …`);
-  await ledger.cli(
+  await runCommand(
+    ledger,
     'import',
     TRACE,
     `--account=spread:${ACCOUNTS}`,
     '--grant=1000000',
+    '--occurred-at=TIMESTAMP',
     '--item=llm.input_tokens=ContextTokens',
     '--item=llm.output_tokens=GeneratedTokens',
-    '--occurred-at=TIMESTAMP',
   );
   await projected(ledger, ROWS + ACCOUNTS);
 }
@@ -107,31 +116,50 @@ async function raceForTheLastCredits(ledger: DemoLedger): Promise<void> {
 }
 
 async function killInTheMiddle(ledger: DemoLedger): Promise<void> {
-  step(4, 'kill -9 while it charges; the clients send again what was not answered');
+  step(4, 'kill -9 while eight clients charge; each sends again what was not answered');
   await ledger.call('POST', grants, { request_id: 'pack-2', credits: '300', kind: 'pack' });
-  const ids = Array.from({ length: 300 }, (_, n) => `text-${n}`);
-  const send = (id: string) => ledger.call('POST', '/v1/usage', usage(id, 'text.generation'));
-  const sent = Promise.allSettled(ids.map(send));
-  await send(ids[0]!);
-  await ledger.killAndRestart();
-  const answered = (await sent).filter(({ status }) => status === 'fulfilled').length;
-  say(`   killed: ${answered} of ${ids.length} had been answered, and it is back`);
-  const again = await Promise.all(ids.map(send));
-  const replayed = again.filter(({ body }) => body['replayed'] === true).length;
-  const charged = again.filter(({ status }) => status === 200).length;
-  say(`   all sent again: ${charged} charged in the end, ${replayed} of them before the kill`);
-  const [last] = again.sort((a, b) => Number(b.body['revision']) - Number(a.body['revision']));
-  const at_least = Number(last!.body['revision']);
-  const balance = await ledger.call('GET', `/v1/accounts/studio/balance?at_least=${at_least}`);
-  show('what is left of 300', balance, 'available');
-  expect(charged === ids.length, 'each is charged');
-  expect(balance.body['available'] === '0', 'each exactly once');
+  const open = Array.from({ length: 300 }, (_, n) => `text-${n}`);
+  const answers: Answer[] = [];
+  const repeated: Answer[] = [];
+  let killing: Promise<void> | undefined;
+  const client = async () => {
+    for (let id = open.pop(); id !== undefined; id = open.pop()) {
+      const { answer, attempts } = await sendUntilAnswered(ledger, id);
+      answers.push(answer);
+      if (attempts > 1) repeated.push(answer);
+      if (answers.length === 100) killing = ledger.killAndRestart();
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, client));
+  await killing;
+  const before_the_kill = repeated.filter(({ body }) => body['replayed'] === true).length;
+  say(`   killed after 100 answers, started again; ${repeated.length} had got no answer and were`);
+  say(
+    `   sent again: ${before_the_kill} of them had been charged already, so were not charged twice`,
+  );
+  const charged = answers.filter(({ status }) => status === 200).length;
+  say(`   ${charged} charged in the end`);
+  const revision = Math.max(...answers.map(({ body }) => Number(body['revision'])));
+  const balance = await ledger.call('GET', `/v1/accounts/studio/balance?at_least=${revision}`);
+  show('left of 300 credits', balance, 'available');
+  expect(charged === 300 && balance.body['available'] === '0', 'each is charged exactly once');
+}
+
+async function sendUntilAnswered(
+  ledger: DemoLedger,
+  id: string,
+): Promise<{ answer: Answer; attempts: number }> {
+  for (let attempts = 1; ; attempts += 1) {
+    const sent = ledger.call('POST', '/v1/usage', usage(id, 'text.generation'));
+    const answer = await sent.catch((): undefined => undefined); // the connection broke
+    if (answer && answer.status < 500) return { answer, attempts };
+    await delay(100);
+  }
 }
 
 async function explain(ledger: DemoLedger): Promise<void> {
   step(5, 'Why was I charged? One event answers');
-  say('   $ usage-ledger explain studio img-1');
-  await ledger.cli('explain', 'studio', 'img-1');
+  await runCommand(ledger, 'explain', 'studio', 'img-1');
 }
 
 async function showInvoice(ledger: DemoLedger): Promise<void> {

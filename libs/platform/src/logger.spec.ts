@@ -53,7 +53,7 @@ describe('the logger that Nest is given', () => {
     nest.error(new Error('thrown'), undefined, 'Filter');
     nest.verbose?.({ any: 'thing' });
     expect(lines()).toEqual([
-      expect.objectContaining({ level: 'info', msg: 'mapped', context: 'RouterExplorer' }),
+      expect.objectContaining({ level: 'debug', msg: 'mapped', context: 'RouterExplorer' }),
       expect.objectContaining({ level: 'error', context: 'Filter', stack: expect.any(String) }),
       expect.objectContaining({ msg: 'thrown', context: 'Filter', err: expect.anything() }),
       expect.objectContaining({ level: 'trace', value: { any: 'thing' } }),

@@ -73,7 +73,9 @@ export async function prepareNode(cluster: Cluster, node: Node, jars: string): P
   await writeFile(settingsFile(node), settings(cluster, node));
   if (existsSync(join(node.folder, 'data', 'meta.properties'))) return;
 
-  const format = ['format', '--cluster-id', cluster.cluster_id, '--config', settingsFile(node)];
+  // With =, since a random id may begin with a dash.
+  const id = `--cluster-id=${cluster.cluster_id}`;
+  const format = ['format', id, '--config', settingsFile(node)];
   const log = `-Dlog4j2.configurationFile=${log4j}`;
   await promisify(execFile)(java, [log, '-cp', jars, 'kafka.tools.StorageTool', ...format]);
 }

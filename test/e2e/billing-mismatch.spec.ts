@@ -18,7 +18,8 @@ interface Mismatch {
   readonly right: string | null;
 }
 
-const trace = traceOver(ACCOUNTS);
+// The whole trace where its path is given; the bundled sample of it elsewhere.
+const trace = traceOver(ACCOUNTS, process.env['TRACE_CSV']);
 
 describeSystem('a billing mismatch', (system) => {
   async function accounts(): Promise<Account[]> {

@@ -1,15 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** The real trace, when its path is given; else its first 2,000 rows, which lie in the repository. */
-const FILE =
-  process.env['TRACE_CSV'] ??
-  fileURLToPath(
-    new URL(
-      '../../../apps/standalone/demo/azure-llm-inference-2023-conv-2000.csv',
-      import.meta.url,
-    ),
-  );
+/** The first 2,000 rows of the real trace. */
+export const SAMPLE = fileURLToPath(
+  new URL('../../../apps/standalone/demo/azure-llm-inference-2023-conv-2000.csv', import.meta.url),
+);
 
 /** A usage file, and what it must come to: worked out here from the file and the list price. */
 export interface Trace {
@@ -26,9 +21,9 @@ const priceOf = (read: bigint, written: bigint): bigint =>
   (read + 999n) / 1_000n + (3n * written + 999n) / 1_000n;
 
 /** Its rows dealt over so many accounts, each of which gets a million credits first. */
-export function traceOver(accounts: number): Trace {
+export function traceOver(accounts: number, file = SAMPLE): Trace {
   const by_account = new Map<string, bigint>();
-  const lines = readFileSync(FILE, 'utf8').trim().split(/\r?\n/).slice(1);
+  const lines = readFileSync(file, 'utf8').trim().split(/\r?\n/).slice(1);
   for (const [n, line] of lines.entries()) {
     const [, read, written] = line.split(',');
     const account_id = `acct-${String((n % accounts) + 1).padStart(4, '0')}`;
@@ -36,13 +31,13 @@ export function traceOver(accounts: number): Trace {
     by_account.set(account_id, (by_account.get(account_id) ?? 0n) + price);
   }
   return {
-    file: FILE,
+    file,
     rows: lines.length,
     credits: [...by_account.values()].reduce((sum, credits) => sum + credits, 0n),
     by_account,
     arguments: [
       'import',
-      FILE,
+      file,
       `--account=spread:${accounts}`,
       '--item=llm.input_tokens=ContextTokens',
       '--item=llm.output_tokens=GeneratedTokens',

@@ -105,7 +105,7 @@ function systemOn({ kind, kept, backing, env: more }: Parts): System {
   };
 
   const startCli = (...args: string[]): RunningCommand => {
-    const child = spawnCli(args, { ...env, LEDGER_URL: urlNow() }, ['ignore', 'pipe', 'pipe']);
+    const child = spawnCli(args, { ...env, LEDGER_URL: urlNow() }, 'pipe');
     kept.adopt(child);
     const [out, err] = [textOf(child.stdout!), textOf(child.stderr!)];
     const ended = Promise.all([endingOf(child), out, err]).then(([ending, stdout, stderr]) => ({

@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+const TIE = new URL('tied-to-parent.js', import.meta.url).href;
 const CLI = fileURLToPath(new URL('../../../../../bin/usage-ledger.mjs', import.meta.url));
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -52,10 +53,7 @@ const environmentOf = (env: Environment): NodeJS.ProcessEnv => ({
 /** Resolves when it is ready. Rejects with what it printed when it ends before. */
 export async function startLedgerProcess(options: LedgerProcessOptions): Promise<LedgerProcess> {
   const { env, on_spawn, on_line } = options;
-  const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
-    env: environmentOf(env),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawnTied(['--enable-source-maps', MAIN], env, ['pipe', 'inherit']);
   on_spawn(child);
   const ended = endingOf(child);
   const printed: string[] = [];
@@ -83,9 +81,18 @@ export async function endingOf(child: ChildProcess): Promise<Ending> {
   return code ?? signal!;
 }
 
+type Output = 'pipe' | 'inherit';
+
+/** A Node process that does not outlive this one. `output` is what becomes of stdout and stderr. */
+const spawnTied = (args: readonly string[], env: Environment, output: [Output, Output]) =>
+  spawn(process.execPath, ['--import', TIE, ...args], {
+    env: environmentOf(env),
+    stdio: ['pipe', ...output],
+  });
+
 /** `usage-ledger …` as a process of its own. */
-export const spawnCli = (args: readonly string[], env: Environment, stdio: StdioOptions) =>
-  spawn(process.execPath, [CLI, ...args], { env: environmentOf(env), stdio });
+export const spawnCli = (args: readonly string[], env: Environment, output: Output): ChildProcess =>
+  spawnTied([CLI, ...args], env, [output, output]);
 
 export interface Answer {
   readonly status: number;

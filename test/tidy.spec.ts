@@ -63,7 +63,7 @@ describe('a project imports only what the import table allows', () => {
       ['apps/standalone/src/a.ts', "import { a } from '../../reconcile/src/index.js';"],
       ['libs/ledger/src/a.ts', "import { a } from '#apps/ledger-writer';"],
       ['test/e2e/a.spec.ts', "import { a } from '../../libs/ledger/src/a.js';"],
-      ['bench/a.ts', "import { a } from '../apps/projector/src/a.js';"],
+      ['docs/examples/a.ts', "import { a } from '../../apps/projector/src/a.js';"],
       ['libs/ledger/src/a.ts', "import { a } from '../../../test/a.js';"],
     ]);
   });

@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 const TIE = new URL('tied-to-parent.js', import.meta.url).href;
-const CLI = fileURLToPath(new URL('../../../../../bin/usage-ledger.mjs', import.meta.url));
+const CLI = fileURLToPath(
+  new URL('../../../../../apps/reconcile/usage-ledger.mjs', import.meta.url),
+);
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

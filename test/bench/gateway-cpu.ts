@@ -17,7 +17,7 @@ import { createHttpApp } from '#libs/http';
 import { memoryMessageBus, type MessageBus, type OutgoingMessage } from '#libs/message-bus';
 import { createHealth, createLogger, createMetrics, devApiKey } from '#libs/platform';
 
-const HELP = `node dist/bench/gateway-cpu.js [--batch N] [--prefer wait=N]
+const HELP = `node dist/test/bench/gateway-cpu.js [--batch N] [--prefer wait=N]
 
 CPU time of Node per request answered by the usage gateway. Another process makes the load; a bus
 that says yes to everything stands in for the bus and the writer (some 5 µs of what is shown).

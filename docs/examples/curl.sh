@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Grant, charge, repeat, run out: against a ledger that runs on this machine.
 #   LEDGER_DEV_KEY=dev npm start
-#   LEDGER_DEV_KEY=dev bash examples/curl.sh
+#   LEDGER_DEV_KEY=dev bash docs/examples/curl.sh
 URL=${LEDGER_URL:-http://127.0.0.1:8080}
 KEY=${LEDGER_DEV_KEY:?set it to the key that the ledger was started with}
 ACCOUNT=${ACCOUNT:-acct-$(date +%s)}

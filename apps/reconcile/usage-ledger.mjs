@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-const root = new URL('..', import.meta.url);
+const root = new URL('../..', import.meta.url);
 const main = new URL('dist/apps/reconcile/src/main.js', root);
 
 if (!existsSync(main)) {

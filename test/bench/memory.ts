@@ -27,7 +27,8 @@ const PARTS = 10;
 const PUBLISH_BATCH = 2_000;
 const TICKS_PER_SECOND = 100;
 
-const main = (app: string) => fileURLToPath(new URL(`../apps/${app}/src/main.js`, import.meta.url));
+const main = (app: string) =>
+  fileURLToPath(new URL(`../../apps/${app}/src/main.js`, import.meta.url));
 
 function startApp(app: string, DATA_DIR: string): ChildProcess {
   const env = { ...process.env, DATA_DIR, PORT: '0', LEDGER_DEV_KEY: 'bench', LOG_LEVEL: 'warn' };

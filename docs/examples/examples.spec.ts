@@ -8,8 +8,8 @@ import type { MessageBus } from '#libs/message-bus';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { z } from 'zod';
-import { startGateway, type Gateway } from '../test/gateway.js';
-import { startMemoryLedger, type MemoryLedger } from '../test/memory-ledger.js';
+import { startGateway, type Gateway } from '../../test/gateway.js';
+import { startMemoryLedger, type MemoryLedger } from '../../test/memory-ledger.js';
 import {
   ledgerClient,
   LedgerRefusal,
@@ -144,7 +144,7 @@ describe('a product service', () => {
 
 describe('the same with curl', () => {
   it('goes the whole way', async () => {
-    const script = fileURLToPath(new URL('../../examples/curl.sh', import.meta.url));
+    const script = fileURLToPath(new URL('../../../docs/examples/curl.sh', import.meta.url));
     const env = { ...process.env, LEDGER_URL: url, LEDGER_DEV_KEY: 'dev', ACCOUNT: 'acct-curl' };
     const { stdout } = await promisify(execFile)('bash', [script], { env });
     const answers = stdout.trim().split('\n\n');

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { createPool } from '#libs/platform';
 import { kept } from './kept.js';
@@ -37,3 +39,9 @@ async function administer(server_url: string, sql: string): Promise<void> {
 }
 
 const serverUrl = async (): Promise<string> => process.env['POSTGRES_URL'] ?? kept('postgres');
+
+/** Of the embedded Postgres whose data lies in the data directory, while it runs. */
+export async function postmasterPid(data_dir: string): Promise<number> {
+  const text = await readFile(join(data_dir, 'postgres', 'postmaster.pid'), 'utf8');
+  return Number.parseInt(text, 10);
+}

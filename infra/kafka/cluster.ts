@@ -14,6 +14,7 @@ import {
   prepareNode,
   tailOfLog,
   type Cluster,
+  type Jvm,
   type Node,
 } from './node.js';
 
@@ -22,7 +23,9 @@ export type NodeCount = 1 | 3;
 export interface RunningKafka {
   /** `127.0.0.1:port` of every node, in order of node id. */
   readonly brokers: readonly string[];
-  /** kill -9; resolves when the process is gone. Node ids count from 1. */
+  /** Of the broker's process, while it runs. Node ids count from 1. */
+  readonly pid: (node_id: number) => number | undefined;
+  /** kill -9; resolves when the process is gone. */
   readonly kill: (node_id: number) => Promise<void>;
   /** Starts a killed node again; resolves when it answers. */
   readonly start: (node_id: number) => Promise<void>;
@@ -31,7 +34,11 @@ export interface RunningKafka {
 }
 
 /** A throw-away cluster on free ports; it dies with this process, however that ends. */
-export async function startKafka(options: { nodes: NodeCount }): Promise<RunningKafka> {
+export async function startKafka(options: {
+  readonly nodes: NodeCount;
+  readonly jvm?: Jvm;
+}): Promise<RunningKafka> {
+  const { jvm = 'quick_start' } = options;
   const jars = await kafkaClassPath();
   const dir = await mkdtemp(join(tmpdir(), 'usage-ledger-kafka-'));
   const ports = await freePorts(options.nodes * 2);
@@ -43,7 +50,7 @@ export async function startKafka(options: { nodes: NodeCount }): Promise<Running
   };
   const start = async (node: Node) => {
     await prepareNode(cluster, node, jars);
-    kills.set(node.node_id, await launchNode(node, jars, 'owned'));
+    kills.set(node.node_id, await launchNode(node, jars, 'owned', jvm));
   };
   const stop = async () => {
     await Promise.all([...kills.keys()].map(kill));
@@ -59,6 +66,7 @@ export async function startKafka(options: { nodes: NodeCount }): Promise<Running
   }
   return {
     brokers: cluster.nodes.map(addressOf),
+    pid: (node_id) => pidOf(cluster.nodes[node_id - 1]!),
     kill,
     start: async (node_id) => {
       await start(cluster.nodes[node_id - 1]!);
@@ -88,7 +96,7 @@ export async function launchCluster(cluster: Cluster, jars: string): Promise<voi
   await Promise.all(
     down.map(async (node) => {
       await prepareNode(cluster, node, jars);
-      await launchNode(node, jars, 'detached');
+      await launchNode(node, jars, 'detached', 'full_speed');
     }),
   );
   await untilReady(cluster);

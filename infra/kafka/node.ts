@@ -88,15 +88,23 @@ read -r word; kill -9 $!
 const detached = 'echo $$ > "$PID"; exec "$@"';
 
 // One compiler tier starts twice as fast; a broker that lives for seconds never needs the other.
-const owned_jvm = ['-Xmx256m', '-XX:TieredStopAtLevel=1'];
-const detached_jvm = ['-Xmx512m'];
+const jvms = {
+  quick_start: ['-Xmx256m', '-XX:TieredStopAtLevel=1'],
+  full_speed: ['-Xmx512m'],
+} as const;
+export type Jvm = keyof typeof jvms;
 
 /** Returns what ends an owned node like kill -9 would; a detached one is ended by its pid. */
-export async function launchNode(node: Node, jars: string, lifetime: Lifetime) {
+export async function launchNode(node: Node, jars: string, lifetime: Lifetime, jvm: Jvm) {
   await rm(pidFile(node), { force: true });
-  const jvm = ['-XX:+UseSerialGC', ...(lifetime === 'owned' ? owned_jvm : detached_jvm)];
   const program = ['-cp', jars, 'kafka.Kafka', settingsFile(node)];
-  const command = [java, ...jvm, `-Dlog4j2.configurationFile=${log4j}`, ...program];
+  const command = [
+    java,
+    '-XX:+UseSerialGC',
+    ...jvms[jvm],
+    `-Dlog4j2.configurationFile=${log4j}`,
+    ...program,
+  ];
   const script = `{ ${lifetime === 'owned' ? owned : detached}; } >> "$LOG" 2>&1`;
   const shell = spawn('/bin/sh', ['-c', script, 'kafka', ...command], {
     detached: lifetime === 'detached',

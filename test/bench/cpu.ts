@@ -1,21 +1,48 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** CPU time used so far, in microseconds. */
-export interface CpuTime {
-  readonly node: number;
-  /** The server with all its processes; NaN where /proc does not tell. */
-  readonly postgres: number;
-}
+/** CPU time that each process has used so far, in microseconds. */
+export type CpuTimes<Name extends string = string> = Readonly<Record<Name, number>>;
+export type CpuClock<Name extends string = string> = () => CpuTimes<Name>;
 
 const TICK_US = 10_000;
 
-export function cpuTime(postmaster_pid: number): CpuTime {
+export const cpuClock =
+  <Name extends string>(processes: Readonly<Record<Name, () => number>>): CpuClock<Name> =>
+  () =>
+    each(processes, (time) => time());
+
+/** Per request, when the times of `before` and `after` lie around so many. */
+export const cpuPerRequest = <Name extends string>(
+  before: CpuTimes<Name>,
+  after: CpuTimes<Name>,
+  requests: number,
+): CpuTimes<Name> => each(after, (time, name) => (time - before[name]) / requests);
+
+export const each = <Name extends string, From, To>(
+  record: Readonly<Record<Name, From>>,
+  map: (value: From, name: Name) => To,
+): Record<Name, To> =>
+  Object.fromEntries(
+    Object.entries<From>(record).map(([name, value]) => [name, map(value, name as Name)]),
+  ) as Record<Name, To>;
+
+export function thisProcess(): number {
   const { user, system } = process.cpuUsage();
-  return { node: user + system, postgres: treeTime(postmaster_pid) };
+  return user + system;
 }
 
-/** The process and its children, those that ended included. */
-function treeTime(pid: number): number {
+/** NaN where /proc does not tell. */
+export function oneProcess(pid: number | undefined): number {
+  try {
+    const { utime, stime } = statOf(pid!);
+    return (utime + stime) * TICK_US;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** The process and its children, those that ended included; NaN where /proc does not tell. */
+export function processTree(pid: number): number {
   try {
     const own = statOf(pid);
     let ticks = own.utime + own.stime + own.cutime + own.cstime;

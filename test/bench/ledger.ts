@@ -1,10 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { PassThrough } from 'node:stream';
 import { startLedgerWriter } from '#apps/ledger-writer';
 import { startProjector } from '#apps/projector';
-import { TOPICS, type Topic } from '#libs/contracts';
+import { UsageGatewayModule } from '#apps/usage-gateway';
 import { openEngines, type Engines } from '#libs/engines';
-import type { OutgoingMessage } from '#libs/message-bus';
+import { createHttpApp } from '#libs/http';
 import {
   createHealth,
   createLogger,
@@ -12,26 +11,14 @@ import {
   parseConfiguration,
   systemClock,
 } from '#libs/platform';
-import { projectedUpTo } from '#libs/read-models';
-import type { Totals } from './baselines.js';
-import { grant, TENANT, usage } from './requests.js';
-import type { BenchRequest } from './workload.js';
+import { driverOf, type Driver } from './driver.js';
+import { BENCH_KEY } from './http.js';
 
-const PUBLISH_BATCH = 2_000;
-/** Publishes under way at once: the bus is kept busy and the process bounded. */
-const PUBLISHERS = 3;
-const POLL_MS = 10;
-
-/** The ledger as it runs in `npm start`, without HTTP: bus, writer, event store, projector. */
-export interface LedgerUnderTest {
+/** The ledger as it runs in `npm start`: bus, writer, event store and projector in this process. */
+export interface LedgerUnderTest extends Driver {
   readonly engines: Engines;
-  readonly common: ReturnType<typeof quiet>;
-  /** Gives each account a pack and waits until it is projected. */
-  fund(accounts: number): Promise<void>;
-  /** From the first publish until the last row is visible in the balances. */
-  run(requests: readonly BenchRequest[]): Promise<void>;
-  /** What the read models hold: consumed requests and their credits, and that balances agree. */
-  totals(): Promise<Totals>;
+  /** Adds the gateway; resolves with its URL. */
+  serveHttp(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -50,63 +37,25 @@ export async function startLedger(env: Record<string, string>): Promise<LedgerUn
   };
   const options = { ...common, configuration, name: 'bench', access: 'own', on_fatal } as const;
   const engines = await openEngines(options);
-  const projector = await startProjector({ ...common, engines });
-  const writer = await startLedgerWriter({ ...common, engines });
-  let events = (await projectedUpTo(engines.pool)).events;
-
-  async function decideAll(topic: Topic, messages: readonly OutgoingMessage[], unique: number) {
-    let next = 0;
-    const publisher = async () => {
-      while (next < messages.length) {
-        const from = next;
-        next += PUBLISH_BATCH;
-        await engines.bus.publish(topic, messages.slice(from, next));
-      }
-    };
-    await Promise.all(Array.from({ length: PUBLISHERS }, publisher));
-    events += unique;
-    while ((await projectedUpTo(engines.pool)).events < events) await delay(POLL_MS);
-  }
-
+  const opened: { close(): Promise<unknown> }[] = [engines];
+  opened.push(await startProjector({ ...common, engines }));
+  opened.push(await startLedgerWriter({ ...common, engines }));
   return {
+    ...(await driverOf(engines)),
     engines,
-    common,
-    fund: (accounts) =>
-      decideAll(
-        TOPICS.requests,
-        Array.from({ length: accounts }, (_, i) => grant(`acct-${i}`)),
-        accounts,
-      ),
-    run: (requests) =>
-      decideAll(
-        TOPICS.usage,
-        requests.map(usage),
-        new Set(requests.map(({ request_id }) => request_id)).size,
-      ),
-    totals: () => totalsOf(engines),
+    async serveHttp() {
+      const app = await createHttpApp({
+        ...common,
+        api: { title: 'bench', description: 'Under load', version: '0' },
+        keys: [BENCH_KEY],
+        modules: [UsageGatewayModule.register({ ...common, bus: engines.bus })],
+      });
+      opened.push(app);
+      await app.listen({ host: '127.0.0.1', port: 0 });
+      return app.getUrl();
+    },
     async close() {
-      await writer.close();
-      await projector.close();
-      await engines.close();
+      for (let last = opened.pop(); last; last = opened.pop()) await last.close();
     },
   };
-}
-
-async function totalsOf({ pool }: Engines): Promise<Totals> {
-  const used = await pool.query<{ unique: bigint; credits: bigint }>(
-    `select coalesce(sum(lines), 0) as unique, coalesce(sum(credits), 0) as credits
-     from read.usage_totals where tenant_id = $1`,
-    [TENANT],
-  );
-  const held = await pool.query<{ granted: bigint; available: bigint }>(
-    `select (select coalesce(sum(credits), 0) from read.grants where tenant_id = $1) as granted,
-            (select coalesce(sum(available), 0) from read.accounts where tenant_id = $1) as available`,
-    [TENANT],
-  );
-  const { unique, credits } = used.rows[0]!;
-  const { granted, available } = held.rows[0]!;
-  if (granted - available !== credits) {
-    throw new Error(`balances say ${granted - available} credits were used, invoices ${credits}`);
-  }
-  return { unique: Number(unique), credits: Number(credits) };
 }

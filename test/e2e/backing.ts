@@ -1,13 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
 import { endingOf, type Environment, type ThrowAway } from '#apps/standalone';
 import { createTopics, ledgerTopics } from '#libs/message-bus';
 import { startKafka } from '../../infra/kafka/cluster.js';
+import { startEventStore } from '../event-store-process.js';
 import { withAdmin } from '../kafka.js';
-import { freshDatabase } from '../postgres.js';
+import { freshDatabase, postmasterPid } from '../postgres.js';
 
 /** Everything in Postgres that comes along, or a broker, an event store and a Postgres beside it. */
 export type EngineKind = 'embedded' | 'distributed';
@@ -27,8 +24,7 @@ async function openEmbedded({ folder }: ThrowAway): Promise<Backing> {
   return {
     env: {},
     async kill9() {
-      const text = await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8');
-      process.kill(Number.parseInt(text, 10), 'SIGKILL');
+      process.kill(await postmasterPid(folder), 'SIGKILL');
     },
     end: async () => {},
   };
@@ -42,11 +38,11 @@ async function openDistributed(kept: ThrowAway): Promise<Backing> {
     await withAdmin(kafka.brokers, (admin) => createTopics(admin, ledgerTopics(PARTITIONS), 1));
     const database = await freshDatabase();
     let store = await startEventStore(kept, 0);
-    const { port } = store;
+    const { port, url } = store;
     return {
       env: {
         KAFKA_BROKERS: kafka.brokers.join(','),
-        EVENTSTORE_URL: `esdb://127.0.0.1:${port}?tls=false`,
+        EVENTSTORE_URL: url,
         POSTGRES_URL: database.url,
       },
       async kill9() {
@@ -61,25 +57,6 @@ async function openDistributed(kept: ThrowAway): Promise<Backing> {
     await kafka.stop();
     throw error;
   }
-}
-
-const EVENT_STORE = fileURLToPath(new URL('../eventstore-server/main.js', import.meta.url));
-
-interface EventStoreProcess {
-  readonly child: ChildProcess;
-  readonly port: number;
-}
-
-/** The test double as a process of its own, with its events in the folder. */
-async function startEventStore(kept: ThrowAway, port: number): Promise<EventStoreProcess> {
-  const args = [EVENT_STORE, '--port', String(port), '--dir', join(kept.folder, 'eventstore')];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  kept.adopt(child);
-  for await (const line of createInterface({ input: child.stdout })) {
-    const listening = /listening on esdb:\/\/[^:]+:(\d+)/.exec(line);
-    if (listening) return { child, port: Number(listening[1]) };
-  }
-  throw new Error(`the event store double ended with ${await endingOf(child)}`);
 }
 
 async function killed(child: ChildProcess): Promise<void> {

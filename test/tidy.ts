@@ -44,7 +44,7 @@ const base = ['#libs/contracts', '#libs/platform', ...io];
  * subpaths, a trailing * whatever follows the prefix.
  */
 export const importTable: Readonly<Record<string, readonly string[]>> = {
-  'libs/contracts': ['zod', 'node:crypto'],
+  'libs/contracts': ['zod', 'fast-json-stringify', 'node:crypto'],
   'libs/ledger': ['#libs/contracts'],
   'libs/platform': ['@nestjs/common', 'zod', 'pino', 'pino-pretty', 'prom-client', 'pg', ...io],
   'libs/http': [

@@ -60,62 +60,61 @@ export type Decision = z.infer<typeof Decision>;
 
 /** The decision that an event is, at its revision on the stream. */
 export function decisionOf(event: DecisionEvent | PriceBookEvent, revision: number): Decision {
-  const answered = {
-    tenant_id: event.tenant_id,
-    account_id: event.account_id,
-    request_id: event.request_id,
-    fingerprint: event.fingerprint,
-  };
-  const recorded = { revision, recorded_at: event.recorded_at, replayed: false };
   switch (event.type) {
-    case 'UsageConsumed':
-      return {
-        ...answered,
-        outcome: 'consumed',
-        credits: event.credits,
-        balance_after: event.balance_after,
-        price_book_version: event.price_book_version,
-        ...recorded,
-      };
-    case 'UsageRejected':
-      return {
-        ...answered,
-        outcome: 'rejected',
-        reason: event.reason,
-        credits: 0n,
-        balance_after: event.balance_after,
-        price_book_version: event.price_book_version,
-        ...(event.operation !== undefined && { operation: event.operation }),
-        ...(event.price !== undefined && { price: event.price }),
-        ...(event.shortfall !== undefined && { shortfall: event.shortfall }),
-        ...recorded,
-      };
-    case 'CreditsGranted':
-      return {
-        ...answered,
-        outcome: 'granted',
-        credits: event.credits,
-        balance_after: event.balance_after,
-        ...recorded,
-      };
-    case 'GrantRejected':
-      return {
-        ...answered,
-        outcome: 'rejected',
-        reason: event.reason,
-        credits: 0n,
-        balance_after: event.balance_after,
-        ...recorded,
-      };
-    case 'PriceBookPublished':
-      return {
-        ...answered,
-        outcome: 'price_book_published',
-        credits: 0n,
-        price_book_version: event.version,
-        ...recorded,
-      };
-    case 'PriceBookRejected':
-      return { ...answered, outcome: 'rejected', reason: event.reason, credits: 0n, ...recorded };
+    case 'UsageConsumed': {
+      const decision = newDecision(event, 'consumed', event.credits, revision);
+      decision.balance_after = event.balance_after;
+      decision.price_book_version = event.price_book_version;
+      return decision;
+    }
+    case 'UsageRejected': {
+      const decision = newDecision(event, 'rejected', 0n, revision);
+      decision.reason = event.reason;
+      decision.balance_after = event.balance_after;
+      decision.price_book_version = event.price_book_version;
+      if (event.operation !== undefined) decision.operation = event.operation;
+      if (event.price !== undefined) decision.price = event.price;
+      if (event.shortfall !== undefined) decision.shortfall = event.shortfall;
+      return decision;
+    }
+    case 'CreditsGranted': {
+      const decision = newDecision(event, 'granted', event.credits, revision);
+      decision.balance_after = event.balance_after;
+      return decision;
+    }
+    case 'GrantRejected': {
+      const decision = newDecision(event, 'rejected', 0n, revision);
+      decision.reason = event.reason;
+      decision.balance_after = event.balance_after;
+      return decision;
+    }
+    case 'PriceBookPublished': {
+      const decision = newDecision(event, 'price_book_published', 0n, revision);
+      decision.price_book_version = event.version;
+      return decision;
+    }
+    case 'PriceBookRejected': {
+      const decision = newDecision(event, 'rejected', 0n, revision);
+      decision.reason = event.reason;
+      return decision;
+    }
   }
 }
+
+/** One literal and then assignments: spreading would cost more than all else in a decision. */
+const newDecision = (
+  event: DecisionEvent | PriceBookEvent,
+  outcome: Outcome,
+  credits: Credits,
+  revision: number,
+): Decision => ({
+  tenant_id: event.tenant_id,
+  account_id: event.account_id,
+  request_id: event.request_id,
+  fingerprint: event.fingerprint,
+  outcome,
+  credits,
+  revision,
+  recorded_at: event.recorded_at,
+  replayed: false,
+});

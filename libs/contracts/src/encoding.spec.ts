@@ -6,9 +6,12 @@ import {
   decodeDecision,
   decodePriceBookEvent,
   decodeRequest,
+  encodeDecision,
+  encodeEvent,
   encodeRequest,
 } from './encoding.js';
 import { ContractViolation, InvariantBroken, type DeadLetterReason } from './errors.js';
+import type { LedgerEvent } from './events.js';
 import { encodeJson } from './json.js';
 import type { LedgerRequest, UsageRequested } from './requests.js';
 import type { Instant } from './time.js';
@@ -168,6 +171,37 @@ describe('any text in metadata', () => {
       { numRuns: 300 },
     );
     expect(Math.min(seen.kept, seen.refused)).toBeGreaterThan(20);
+  });
+});
+
+describe('compiled encoders', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 60 });
+  const metadata = fc.dictionary(text, text, { maxKeys: 4 });
+  const credits = fc.bigInt({ min: -(10n ** 19n) + 1n, max: 10n ** 19n - 1n });
+
+  it('write the bytes that JSON.stringify would, whatever an event holds', () => {
+    for (const name of goldenNames('events')) {
+      const decode = name.startsWith('PriceBook') ? decodePriceBookEvent : decodeAccountEvent;
+      const event = decode(goldenText('events', name));
+      fc.assert(
+        fc.property(metadata, text, credits, (metadata, fingerprint, amount) => {
+          const changed = { ...event, fingerprint, metadata, credits: amount } as LedgerEvent;
+          const known = Object.keys(event);
+          const kept = Object.fromEntries(
+            Object.entries(changed).filter(([field]) => known.includes(field)),
+          );
+          expect(encodeEvent(kept as LedgerEvent)).toBe(encodeJson(kept));
+        }),
+        { numRuns: 50 },
+      );
+    }
+  });
+
+  it('write decisions so, too', () => {
+    for (const name of goldenNames('decisions')) {
+      const decision = decodeDecision(goldenText('decisions', name));
+      expect(encodeDecision(decision)).toBe(encodeJson(decision));
+    }
   });
 });
 

@@ -2,25 +2,40 @@ import { z } from 'zod';
 import { Decision } from './decisions.js';
 import { ContractViolation } from './errors.js';
 import { AccountEvent, PriceBookEvent, type LedgerEvent } from './events.js';
-import { decodeRecorded, encodeJson } from './json.js';
+import { compileEncoder, decodeRecorded, encodeJson } from './json.js';
 import { LedgerRequest, REQUEST_SCHEMA, type LedgerRequestInput } from './requests.js';
+
+// Compiled schemas decide as the others do, in a fraction of the time; what they refuse is read again
+// by the others, which say why.
+const compiled = {
+  AccountEvent: z.compile(AccountEvent, { strict: true }),
+  LedgerRequest: z.compile(LedgerRequest, { strict: true }),
+  Decision: z.compile(Decision, { strict: true }),
+};
 
 /** Throws InvariantBroken for what is not an account event: a reader never skips money. */
 export const decodeAccountEvent = (data: string): AccountEvent =>
-  decodeRecorded(AccountEvent, data);
+  decodeRecorded(compiled.AccountEvent, data);
 
 /** Throws InvariantBroken for what is not a price-book event. */
 export const decodePriceBookEvent = (data: string): PriceBookEvent =>
   decodeRecorded(PriceBookEvent, data);
 
-export const encodeEvent = (event: LedgerEvent): string => encodeJson(event);
+const encoders = new Map(
+  [...AccountEvent.options, ...PriceBookEvent.options].map((schema) => [
+    schema.shape.type.value as string,
+    compileEncoder(schema) as (event: LedgerEvent) => string,
+  ]),
+);
+
+export const encodeEvent = (event: LedgerEvent): string => encoders.get(event.type)!(event);
 
 export const encodeRequest = (request: LedgerRequestInput): string => encodeJson(request);
 
 /** Throws ContractViolation with what is wrong, field by field. */
 export function decodeRequest(value: string): LedgerRequest {
   const json = parseJson(value);
-  const result = LedgerRequest.safeParse(json);
+  const result = compiled.LedgerRequest.safeParse(json);
   if (result.success) return withoutLostKeys(json, result.data);
   if (isOfAnotherSchema(json)) {
     throw new ContractViolation('unknown_schema', `schema must be ${REQUEST_SCHEMA}`);
@@ -28,9 +43,9 @@ export function decodeRequest(value: string): LedgerRequest {
   throw new ContractViolation('invalid_request', z.prettifyError(result.error));
 }
 
-export const encodeDecision = (decision: Decision): string => encodeJson(decision);
+export const encodeDecision = compileEncoder(Decision);
 /** Throws InvariantBroken for what is not a decision. */
-export const decodeDecision = (value: string): Decision => decodeRecorded(Decision, value);
+export const decodeDecision = (value: string): Decision => decodeRecorded(compiled.Decision, value);
 
 function parseJson(value: string): unknown {
   try {

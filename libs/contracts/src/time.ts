@@ -19,8 +19,12 @@ const INSTANT_LENGTH = 24;
  */
 export const InstantInput = z.iso
   .datetime({ offset: true, error: TIME })
-  .transform((text) => instantOf(Date.parse(text)))
+  .transform((text) => (isInstant(text) ? text : instantOf(Date.parse(text))))
   .refine((instant) => instant.length === INSTANT_LENGTH, TIME);
+
+/** Whether a date and time is in the one form already, as most are: of its length, and in UTC. */
+const isInstant = (datetime: string): datetime is Instant =>
+  datetime.length === INSTANT_LENGTH && datetime.endsWith('Z');
 
 /** A UTC month, `2026-01`. */
 export const Period = z

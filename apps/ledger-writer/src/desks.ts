@@ -89,7 +89,7 @@ async function lookUpWhenNear(
   return waitForReadSide(ports, control, async () => {
     const rows = await lookUp(waiting, cached, index, ports.read_side);
     for (const { key, head } of cached.values()) {
-      const ahead = head.revision - rows.get(key)!.read_side.revision;
+      const ahead = head.revision - rows.get(key)!.revision;
       if (ahead > MAX_UNREAD_PER_ACCOUNT) return undefined;
     }
     return rows;
@@ -105,7 +105,7 @@ function reconcile(
   cached: KnownAccount | undefined,
   row: AccountAnswer,
 ): KnownAccount | undefined {
-  const read_revision = row.read_side.revision;
+  const read_revision = row.revision;
   if (cached && read_revision < cached.floor) return undefined;
   if (cached && read_revision <= cached.head.revision) {
     raiseFloor(cached, read_revision);
@@ -116,14 +116,14 @@ function reconcile(
 
 /** The account as the read side has it; undefined when its snapshot is of another version. */
 function atSnapshot(request: AccountRequest, row: AccountAnswer): KnownAccount | undefined {
-  const { snapshot, read_side: head } = row;
+  const { snapshot } = row;
   switch (snapshot.kind) {
     case 'not_newer':
       return unknownAccount(request);
     case 'other_version':
       return undefined;
     case 'account': {
-      const { account } = snapshot;
+      const { account, head } = snapshot;
       const key = accountKey(request.tenant_id, request.account_id);
       return { key, head, account, floor: head.revision, answers: new Map() };
     }
@@ -176,7 +176,7 @@ async function foldTail(
   row: AccountAnswer,
   store: EventReader,
 ): Promise<KnownAccount | undefined> {
-  const read_revision = row.read_side.revision;
+  const read_revision = row.revision;
   const known = atSnapshot(request, row) ?? unknownAccount(request);
   const stream = accountStream(known.key);
   const last = await store.readLast(stream);
@@ -206,7 +206,7 @@ async function drainUnread(ports: DeskPorts, control: BatchControl): Promise<voi
     }));
     const answers = await ports.read_side.lookUp({ accounts, requests: [] });
     for (const [i, { key, floor }] of some.entries()) {
-      const read_revision = answers.accounts[i]!.read_side.revision;
+      const read_revision = answers.accounts[i]!.revision;
       const known = ports.cache.take(key);
       if (!known || read_revision < floor) continue;
       raiseFloor(known, Math.min(read_revision, known.head.revision));

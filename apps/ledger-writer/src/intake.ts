@@ -96,6 +96,7 @@ function checkPlace(message: ReceivedMessage, request: LedgerRequest, key: Accou
   if (request.type === 'SweepRequested' && !request.request_id.startsWith(SYSTEM_PREFIX)) {
     throw new ContractViolation('invalid_request', `a sweep's id begins with ${SYSTEM_PREFIX}`);
   }
+  if (request.occurred_at <= message.timestamp) return;
   const ahead_ms = epochMsOf(request.occurred_at) - epochMsOf(message.timestamp);
   if (ahead_ms > MAX_OCCURRED_AT_AHEAD_MS) {
     throw new ContractViolation(

@@ -2,7 +2,7 @@ import {
   deadLetterOf,
   encodeDeadLetter,
   encodeDecision,
-  epochMsOf,
+  instantOf,
   REPLY_TO_HEADER,
   TOPICS,
   VersionConflict,
@@ -68,8 +68,9 @@ export async function handleBatch(
 }
 
 function refuseFutureRecords(messages: readonly ReceivedMessage[], now_ms: number): void {
+  const latest = instantOf(now_ms + MAX_RECORD_AHEAD_MS);
   for (const { topic, partition, offset, timestamp } of messages) {
-    if (epochMsOf(timestamp) - now_ms <= MAX_RECORD_AHEAD_MS) continue;
+    if (timestamp <= latest) continue;
     throw new Error(
       `${topic}/${partition}@${offset} is stamped ${timestamp}, more than 10 minutes ahead of ` +
         'this clock: check the clocks of broker and writer',

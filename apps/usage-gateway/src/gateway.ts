@@ -1,7 +1,7 @@
 import {
   accountKey,
   decodeDecision,
-  encodeJson,
+  encodeRequest,
   fingerprintOf,
   GROUPS,
   REPLY_TO_HEADER,
@@ -152,7 +152,7 @@ function publishWithin(
 function messageOf(request: LedgerRequest, reply_to: string | undefined): OutgoingMessage {
   return {
     key: accountKey(request.tenant_id, request.account_id),
-    value: encodeJson(request),
+    value: encodeRequest(request),
     ...(reply_to !== undefined && { headers: { [REPLY_TO_HEADER]: reply_to } }),
   };
 }

@@ -30,7 +30,9 @@ const encoders = new Map(
 
 export const encodeEvent = (event: LedgerEvent): string => encoders.get(event.type)!(event);
 
-export const encodeRequest = (request: LedgerRequestInput): string => encodeJson(request);
+export const encodeRequest = (request: LedgerRequest | LedgerRequestInput): string =>
+  // Usage, which is most of them, holds no credits that would have to become text.
+  request.type === 'UsageRequested' ? JSON.stringify(request) : encodeJson(request);
 
 /** Throws ContractViolation with what is wrong, field by field. */
 export function decodeRequest(value: string): LedgerRequest {

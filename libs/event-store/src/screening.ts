@@ -7,6 +7,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 // oxlint-disable-next-line no-control-regex -- these are what a name must not hold
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
+/** UTF-8 of a UTF-16 unit; what is shorter by this measure need not be counted. */
+const MAX_BYTES_PER_UNIT = 3;
+
 /**
  * Lets `write` see only appends that a store can take, and puts its answers and the refusals back into
  * the order of the call. What is malformed must not reach a server: there it would harm its neighbours.
@@ -43,8 +46,12 @@ function whyRefused(append: StreamAppend, limits: Limits): string | undefined {
   if (events.length > limits.max_events) {
     return `${events.length} events, at most ${limits.max_events}`;
   }
-  const bytes = events.reduce((sum, event) => sum + Buffer.byteLength(event.data), 0);
-  if (bytes > limits.max_bytes) return `${bytes} bytes of data, at most ${limits.max_bytes}`;
+  let units = 0;
+  for (const { data } of events) units += data.length;
+  if (units * MAX_BYTES_PER_UNIT > limits.max_bytes) {
+    const bytes = events.reduce((sum, event) => sum + Buffer.byteLength(event.data), 0);
+    if (bytes > limits.max_bytes) return `${bytes} bytes of data, at most ${limits.max_bytes}`;
+  }
 
   for (const [n, { event_id, type, data, meta }] of events.entries()) {
     if (!UUID.test(event_id) || event_id === NIL_UUID) return `event ${n}: its id is not a UUID`;

@@ -12,9 +12,7 @@ export function normalValue(value: MessageValue): MessageValue {
 }
 
 /** Lone surrogates have no UTF-8; they become U+FFFD, as in any encoder. */
-export function normalText(text: string): string {
-  return /\p{Surrogate}/u.test(text) ? Buffer.from(text).toString('utf8') : text;
-}
+export const normalText = (text: string): string => text.toWellFormed();
 
 /** Bytes on the wire, nearly: framing is not counted. */
 export function messageBytes(message: OutgoingMessage): number {

@@ -46,7 +46,7 @@ const decisionsOf = async (...requests: RequestToLookUp[]) =>
 describe('an account', () => {
   it('that was never projected is at the beginning', async () => {
     expect(await accountsOf(asking(recorder.account('alice')))).toEqual([
-      { read_side: GENESIS, parked: false, snapshot: { kind: 'not_newer' } },
+      { revision: -1, parked: false, snapshot: { kind: 'not_newer' } },
     ]);
   });
 
@@ -56,10 +56,10 @@ describe('an account', () => {
     recorder.use(alice, 'image.generation');
     await models.project();
 
-    const snapshot = { kind: 'account', account: alice.account };
+    const snapshot = { kind: 'account', account: alice.account, head: alice.head };
     for (const head of [-1, 0]) {
       expect(await accountsOf(asking(alice, head))).toEqual([
-        { read_side: alice.head, parked: false, snapshot },
+        { revision: alice.head.revision, parked: false, snapshot },
       ]);
     }
   });
@@ -70,7 +70,7 @@ describe('an account', () => {
     await models.project();
     for (const head of [0, 1, 70]) {
       expect(await accountsOf(asking(alice, head))).toEqual([
-        { read_side: alice.head, parked: false, snapshot: { kind: 'not_newer' } },
+        { revision: alice.head.revision, parked: false, snapshot: { kind: 'not_newer' } },
       ]);
     }
   });
@@ -82,7 +82,7 @@ describe('an account', () => {
     await pool.query("update read.accounts set state_version = 0, state = 'what is this'");
     const [answer] = await accountsOf(asking(alice));
     expect(answer).toEqual({
-      read_side: alice.head,
+      revision: alice.head.revision,
       parked: false,
       snapshot: { kind: 'other_version' },
     });
@@ -211,10 +211,12 @@ describe('a batch', () => {
     expect(answers.decisions.filter(Boolean).length).toBeGreaterThan(10);
     expect(answers.accounts).toEqual(
       accounts.map((account, i) => ({
-        read_side: account.head,
+        revision: account.head.revision,
         parked: false,
         snapshot:
-          i % 2 === 0 ? { kind: 'account', account: account.account } : { kind: 'not_newer' },
+          i % 2 === 0
+            ? { kind: 'account', account: account.account, head: account.head }
+            : { kind: 'not_newer' },
       })),
     );
   });

@@ -35,14 +35,14 @@ export interface Questions {
 export type Snapshot =
   /** The read side has nothing beyond the caller's head; nothing was shipped. */
   | { readonly kind: 'not_newer' }
-  /** The account folded up to `read_side`; the caller owns it and may evolve it. */
-  | { readonly kind: 'account'; readonly account: Account }
+  /** The account folded up to `head`; the caller owns it and may evolve it. */
+  | { readonly kind: 'account'; readonly account: Account; readonly head: StreamHead }
   /** It was folded by another STATE_VERSION: fold the stream from its beginning. */
   | { readonly kind: 'other_version' };
 
 export interface AccountAnswer {
-  /** Where the read side stands on the account's stream; GENESIS when it has not seen it. */
-  readonly read_side: StreamHead;
+  /** Up to which revision the read side holds the account's stream; -1 when it has not seen it. */
+  readonly revision: number;
   /** Its requests go to the dead letters until somebody unparks it. */
   readonly parked: boolean;
   readonly snapshot: Snapshot;
@@ -51,13 +51,13 @@ export interface AccountAnswer {
 /** One answer per question, at the same index. */
 export interface Answers {
   readonly accounts: readonly AccountAnswer[];
-  /** The decision that the request already has at or before `read_side`: final, needs no proof. */
+  /** The decision that the request already has up to `revision`: final, needs no proof. */
   readonly decisions: readonly (Decision | undefined)[];
 }
 
 /**
  * What the read side knows of a batch's accounts and request ids, in one SQL statement and so in one
- * consistent view: a request without a decision has none up to its account's `read_side.revision`.
+ * consistent view: a request without a decision has none up to its account's `revision`.
  * Throws InvariantBroken when an index row is of another request than the one asked for.
  */
 export async function lookUp(
@@ -85,7 +85,8 @@ export async function lookUp(
  * with a plain join or `= any`, a batch of thousands makes it read the whole table.
  */
 const lookUpSql = (s: string) => `
-select 1 as kind, q.i::int4 as i, a.revision, encode(a.chain, 'hex') as chain,
+select 1 as kind, q.i::int4 as i, a.revision::float8,
+       case when a.revision > q.head then encode(a.chain, 'hex') end as chain,
        case when a.revision > q.head then a.state_version end as state_version,
        case when a.revision > q.head and a.state_version = $5 then a.state end as text
 from unnest($1::text[], $2::text[], $3::int8[]) with ordinality q(tenant_id, account_id, head, i)
@@ -93,7 +94,7 @@ cross join lateral (
   select * from ${s}.accounts x
   where x.tenant_id = q.tenant_id and x.account_id = q.account_id limit 1) a
 union all
-select 2, q.i::int4, e.revision, null, null, e.data
+select 2, q.i::int4, e.revision::float8, null, null, e.data
 from unnest($4::uuid[]) with ordinality q(key, i)
 cross join lateral (select * from ${s}.entries x where x.key = q.key limit 1) e
 union all
@@ -108,7 +109,7 @@ interface Row {
   kind: (typeof KIND)[keyof typeof KIND];
   /** Which question it answers, counted from 1. */
   i: number;
-  revision: bigint | null;
+  revision: number | null;
   chain: string | null;
   state_version: number | null;
   /** Of an account its state, of an entry its data. */
@@ -121,7 +122,7 @@ function answersFrom(
   requests: Questions['requests'],
 ): Answers {
   const answers = accounts.map((): { -readonly [F in keyof AccountAnswer]: AccountAnswer[F] } => ({
-    read_side: GENESIS,
+    revision: GENESIS.revision,
     parked: false,
     snapshot: { kind: 'not_newer' },
   }));
@@ -130,7 +131,7 @@ function answersFrom(
     const index = row.i - 1;
     switch (row.kind) {
       case KIND.account:
-        answers[index]!.read_side = { revision: Number(row.revision), chain: row.chain! };
+        answers[index]!.revision = row.revision!;
         answers[index]!.snapshot = snapshotFrom(row, accounts[index]!);
         break;
       case KIND.entry:
@@ -144,7 +145,8 @@ function answersFrom(
   return { accounts: answers, decisions };
 }
 
-function snapshotFrom({ state_version, text }: Row, ids: AccountToLookUp): Snapshot {
+function snapshotFrom(row: Row, ids: AccountToLookUp): Snapshot {
+  const { revision, chain, state_version, text } = row;
   if (state_version === null) return { kind: 'not_newer' };
   if (text === null) return { kind: 'other_version' };
   const account = decodeAccount(
@@ -152,7 +154,7 @@ function snapshotFrom({ state_version, text }: Row, ids: AccountToLookUp): Snaps
     ids.account_id as Account['account_id'],
     text,
   );
-  return { kind: 'account', account };
+  return { kind: 'account', account, head: { revision: revision!, chain: chain! } };
 }
 
 function decisionFrom({ revision, text }: Row, asked: RequestToLookUp): Decision {
@@ -163,7 +165,7 @@ function decisionFrom({ revision, text }: Row, asked: RequestToLookUp): Decision
     event.account_id === asked.account_id &&
     event.request_id === asked.request_id
   ) {
-    return decisionOf(event, Number(revision));
+    return decisionOf(event, revision!);
   }
   throw new InvariantBroken(
     `the entry of ${asked.tenant_id}/${asked.account_id}, request ${asked.request_id}, ` +

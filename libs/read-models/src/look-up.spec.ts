@@ -1,12 +1,6 @@
 import { jest } from '@jest/globals';
 import type pg from 'pg';
-import {
-  accountKey,
-  decisionOf,
-  decodeAccountEvent,
-  GENESIS,
-  type Decision,
-} from '#libs/contracts';
+import { accountKey, decisionOf, decodeAccountEvent, type Decision } from '#libs/contracts';
 import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
 import type { TestAccount, TestRecorder } from '../../../test/fixtures/recorded-events.js';
 import { entryKey } from './entry-key.js';

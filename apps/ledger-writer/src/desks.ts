@@ -114,13 +114,13 @@ function reconcile(
   return atSnapshot(request, row);
 }
 
-/** The account as the read side has it; undefined when its snapshot is of another version. */
+/** The account as the read side has it; undefined when its snapshot is of no use. */
 function atSnapshot(request: AccountRequest, row: AccountAnswer): KnownAccount | undefined {
   const { snapshot } = row;
   switch (snapshot.kind) {
     case 'not_newer':
       return unknownAccount(request);
-    case 'other_version':
+    case 'unusable':
       return undefined;
     case 'account': {
       const { account, head } = snapshot;

@@ -78,8 +78,21 @@ describe('an account', () => {
     expect(answer).toEqual({
       revision: alice.head.revision,
       parked: false,
-      snapshot: { kind: 'other_version' },
+      snapshot: { kind: 'unusable' },
     });
+  });
+
+  it('comes without a state that cannot be read, and the other accounts with theirs', async () => {
+    const [alice, bob] = [recorder.account('alice'), recorder.account('bob')];
+    recorder.grant(alice, 100);
+    recorder.grant(bob, 100);
+    await models.project();
+    for (const damaged of ['', '{', 'null', '{"available":"x"}']) {
+      await pool.query("update read.accounts set state = $1 where account_id = 'alice'", [damaged]);
+      const [first, second] = await accountsOf(asking(alice), asking(bob));
+      expect(first!.snapshot).toEqual({ kind: 'unusable' });
+      expect(second!.snapshot).toMatchObject({ kind: 'account', account: bob.account });
+    }
   });
 
   it('tells whether it is parked, projected or not', async () => {

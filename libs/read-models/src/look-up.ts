@@ -37,8 +37,8 @@ export type Snapshot =
   | { readonly kind: 'not_newer' }
   /** The account folded up to `head`; the caller owns it and may evolve it. */
   | { readonly kind: 'account'; readonly account: Account; readonly head: StreamHead }
-  /** It was folded by another STATE_VERSION: fold the stream from its beginning. */
-  | { readonly kind: 'other_version' };
+  /** Folded by another STATE_VERSION, or damaged: fold the stream from its beginning. */
+  | { readonly kind: 'unusable' };
 
 export interface AccountAnswer {
   /** Up to which revision the read side holds the account's stream; -1 when it has not seen it. */
@@ -148,13 +148,23 @@ function answersFrom(
 function snapshotFrom(row: Row, ids: AccountToLookUp): Snapshot {
   const { revision, chain, state_version, text } = row;
   if (state_version === null) return { kind: 'not_newer' };
-  if (text === null) return { kind: 'other_version' };
-  const account = decodeAccount(
-    ids.tenant_id as Account['tenant_id'],
-    ids.account_id as Account['account_id'],
-    text,
-  );
+  if (text === null) return { kind: 'unusable' };
+  const account = accountFrom(text, ids);
+  if (account === undefined) return { kind: 'unusable' };
   return { kind: 'account', account, head: { revision: revision!, chain: chain! } };
+}
+
+/** Undefined when the text is damaged, so that one bad row does not stop every account of a batch. */
+function accountFrom(text: string, { tenant_id, account_id }: AccountToLookUp) {
+  try {
+    return decodeAccount(
+      tenant_id as Account['tenant_id'],
+      account_id as Account['account_id'],
+      text,
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 function decisionFrom({ revision, text }: Row, asked: RequestToLookUp): Decision {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { GENESIS, linkEvent } from '#libs/contracts';
-import { eventStoreDb } from '#libs/event-store';
+import { openEventStoreDb } from '#libs/event-store';
 import { localCertificate } from '../../test/eventstore-server/certificate.js';
 import { startEventStoreServer } from '../../test/eventstore-server/server.js';
 import type { EventStoreServer } from '../../test/eventstore-server/server.js';
@@ -46,7 +46,7 @@ const secureAcl = (name: keyof typeof USERS, args = LISTS) =>
 
 /** What happens to an append to a new stream. */
 async function appendAs(name: keyof typeof USERS, stream: string): Promise<string> {
-  const store = eventStoreDb({ url: urlAs(name), append_timeout_ms: 2_000 });
+  const store = await openEventStoreDb({ url: urlAs(name), append_timeout_ms: 2_000 });
   const events = [linkEvent(GENESIS, 'Note', '{}').event];
   try {
     const [result] = await store.appendMany([{ stream, expected_revision: -1, events }]);

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { eventStoreDb } from '#libs/event-store';
+import { openEventStoreDb } from '#libs/event-store';
 import { describeError, redact } from '#libs/platform';
 
 const names = (text: string) => text.split(',').map((name) => name.trim());
@@ -18,7 +18,7 @@ const { writers, readers } = new Command('eventstore:acl')
 const url = process.env['EVENTSTORE_URL'];
 if (url === undefined || url === '') throw new Error('EVENTSTORE_URL is not set');
 
-const store = eventStoreDb({
+const store = await openEventStoreDb({
   url,
   on_failure: (error) => process.stderr.write(`${redact(String(error))}\n`),
 });

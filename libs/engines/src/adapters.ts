@@ -1,5 +1,5 @@
 import { TOPICS } from '#libs/contracts';
-import { embeddedEventStore, eventStoreDb, type EventStore } from '#libs/event-store';
+import { embeddedEventStore, openEventStoreDb, type EventStore } from '#libs/event-store';
 import { embeddedMessageBus, kafkaMessageBus, type MessageBus } from '#libs/message-bus';
 import { startEmbeddedPostgres, type Configuration, type Logger } from '#libs/platform';
 import type { Pool } from 'pg';
@@ -41,7 +41,7 @@ export async function openEventStore(
     case 'embedded':
       return embeddedEventStore(pool, { on_failure });
     case 'eventstoredb':
-      return eventStoreDb({ url: event_store.url.reveal(), on_failure });
+      return openEventStoreDb({ url: event_store.url.reveal(), on_failure });
   }
 }
 

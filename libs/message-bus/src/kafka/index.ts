@@ -1,4 +1,24 @@
-export { withAdmin, type KafkaConnection } from './connection.js';
+import type { Admin } from 'kafkajs';
+import type { MessageBus } from '../port.js';
+import type { KafkaConnection } from './connection.js';
+import type { KafkaBusConfig } from './kafka-bus.js';
+
+export type { KafkaConnection } from './connection.js';
 export { OffsetLost, TopicUnfit } from './errors.js';
-export { kafkaMessageBus, type KafkaBusConfig } from './kafka-bus.js';
+export type { KafkaBusConfig } from './kafka-bus.js';
 export { createTopics, ledgerTopics, topicFaults, type TopicPlan } from './topics.js';
+
+// Kafka's client is loaded when it is first used: an embedded ledger never needs it.
+
+export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBus> {
+  const { kafkaMessageBus: open } = await import('./kafka-bus.js');
+  return open(config);
+}
+
+export async function withAdmin<T>(
+  connection: KafkaConnection,
+  work: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const { withAdmin: connected } = await import('./connection.js');
+  return connected(connection, work);
+}

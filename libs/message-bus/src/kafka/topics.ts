@@ -1,4 +1,4 @@
-import kafkajs, { type Admin } from 'kafkajs';
+import type { Admin } from 'kafkajs';
 import { TOPICS } from '#libs/contracts';
 import type { PARTITION_COUNTS } from '#libs/platform';
 import { TopicUnfit } from './errors.js';
@@ -128,6 +128,7 @@ async function describeTopics(admin: Admin, names: readonly string[]): Promise<M
   const there = new Set(await admin.listTopics());
   const topics = names.filter((name) => there.has(name));
   if (topics.length === 0) return new Map();
+  const { default: kafkajs } = await import('kafkajs');
   const metadata = await admin.fetchTopicMetadata({ topics });
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,

@@ -61,8 +61,8 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'libs/event-store': [...base, '@eventstore/db-client', '@grpc/grpc-js', 'pg'],
   'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],
   'apps/usage-gateway': [...app, ...http, '#libs/engines', '#libs/message-bus'],
-  'apps/ledger-writer': [...app, ...core, '#libs/http', 'pg'],
-  'apps/projector': [...app, ...core, '#libs/http', 'pg'],
+  'apps/ledger-writer': [...app, ...core, 'pg'],
+  'apps/projector': [...app, ...core, 'pg'],
   'libs/engines': [...base, '#libs/message-bus', '#libs/event-store', '#libs/read-models', 'pg'],
   'apps/finance-api': [
     ...app,

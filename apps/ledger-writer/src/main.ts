@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import { openEngines } from '#libs/engines';
-import { serveHealth } from '#libs/http';
-import { runService } from '#libs/platform';
+import { runService, serveHealth } from '#libs/platform';
 import { startLedgerWriter } from './ledger-writer.js';
 
 await runService('ledger-writer', async (service) => {
@@ -14,5 +13,5 @@ await runService('ledger-writer', async (service) => {
   service.shutdown.step('engines', () => engines.close());
   const writer = await startLedgerWriter({ ...service, engines });
   service.shutdown.step('ledger-writer', () => writer.close());
-  await serveHealth('ledger-writer', service);
+  await serveHealth(service);
 });

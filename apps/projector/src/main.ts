@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import { openEngines } from '#libs/engines';
-import { serveHealth } from '#libs/http';
-import { runService } from '#libs/platform';
+import { runService, serveHealth } from '#libs/platform';
 import { startProjector } from './projector.js';
 
 await runService('projector', async (service) => {
@@ -14,7 +13,7 @@ await runService('projector', async (service) => {
   service.shutdown.step('engines', () => engines.close());
   const projector = await startProjector({ ...service, engines });
   service.shutdown.step('projector', () => projector.close());
-  await serveHealth('projector', service);
+  await serveHealth(service);
   // A projector that has stopped for good ends its process: whoever restarts it sees the reason.
   void projector.broken.then((error) => service.fail(error, 'the projection cannot go on'));
 });

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
-import { PROBLEM_JSON, type ProblemDetails } from './problem.js';
+import { PROBLEM_JSON } from '#libs/platform';
+import type { ProblemDetails } from './problem.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 

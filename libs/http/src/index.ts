@@ -4,4 +4,3 @@ export * from './field-errors.js';
 export * from './http-app.js';
 export * from './open-api.js';
 export * from './problem.js';
-export * from './serve-health.js';

@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
-import { PROBLEM_JSON } from './problem.js';
+import { PROBLEM_JSON } from '#libs/platform';
 
 const JSON_TYPE = 'application/json';
 

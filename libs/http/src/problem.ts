@@ -1,7 +1,5 @@
-import { STATUS_CODES } from 'node:http';
+import { problemOf } from '#libs/platform';
 import { z } from 'zod';
-
-export const PROBLEM_JSON = 'application/problem+json';
 
 /** One fault of a request. */
 export const FieldError = z.strictObject({
@@ -54,14 +52,7 @@ export const problemDetails = <Code extends string = ProblemCode>(
   code: NoInfer<Code>,
   detail: string,
   extensions: Readonly<Record<string, unknown>> = {},
-): ProblemDetails => ({
-  type: `urn:usage-ledger:problem:${code}`,
-  title: STATUS_CODES[status] ?? 'Error',
-  status,
-  code,
-  detail,
-  ...extensions,
-});
+): ProblemDetails => problemOf(status, code, detail, extensions);
 
 /** Thrown to end a request with this problem. */
 export class Problem extends Error {

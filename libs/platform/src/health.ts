@@ -1,3 +1,4 @@
+import { problemOf } from './problem.js';
 import { describeError } from './secret.js';
 
 /** Resolves to why it fails, or to undefined when all is well. A rejection counts as a failure. */
@@ -57,4 +58,12 @@ async function run(check: HealthCheck, timeout_ms: number): Promise<string | und
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What fails and why, as problem details: 503. */
+export function healthProblem(kind: HealthKind, { checks }: HealthReport) {
+  const code = kind === 'liveness' ? 'not_alive' : 'not_ready';
+  const failing = Object.entries(checks).filter(([, result]) => result !== 'ok');
+  const detail = failing.map(([name, result]) => `${name}: ${result}`).join('; ');
+  return problemOf(503, code, detail, { checks });
 }

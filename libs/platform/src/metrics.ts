@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Health } from './health.js';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -92,3 +93,12 @@ export type Metrics = ReturnType<typeof createMetrics>;
 /** Adds what Node tells of the process: memory, event loop, garbage collection. Once per process. */
 export const measureProcess = ({ registry }: Metrics): void =>
   collectDefaultMetrics({ register: registry });
+
+/**
+ * All metrics as Prometheus text. What waits, and for how long, is measured by the checks: an alarm must
+ * not hang on who asks them.
+ */
+export async function scrape({ registry }: Metrics, health: Health): Promise<string> {
+  await health.report('readiness');
+  return registry.metrics();
+}

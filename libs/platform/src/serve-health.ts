@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { healthProblem, type Health, type HealthKind } from './health.js';
+import { scrape } from './metrics.js';
+import { PROBLEM_JSON, problemOf } from './problem.js';
+import type { Service } from './service.js';
+
+/** A caller must have sent its whole request within this time. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+type Served = Pick<Service, 'configuration' | 'health' | 'metrics' | 'logger' | 'shutdown'>;
+
+/**
+ * /healthz, /readyz and /metrics of a worker that serves nothing else, on HOST and PORT; they need no
+ * key. Plain Node: a web framework would be a quarter of an idle worker's heap. Resolves with the port.
+ */
+export async function serveHealth(service: Served): Promise<number> {
+  const { configuration, logger, shutdown } = service;
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    void answerTo(request, service)
+      .catch((err: unknown) => {
+        logger.error({ err, url: request.url }, 'a request failed');
+        return problem(500, 'internal_error', 'something went wrong here');
+      })
+      .then(({ status, type, body }) => {
+        response.writeHead(status, { 'content-type': type }).end(body);
+      });
+  });
+  server.listen({ host: configuration.host, port: configuration.port });
+  await once(server, 'listening');
+  shutdown.step('http', () => new Promise((done) => server.close(done)));
+  return (server.address() as AddressInfo).port;
+}
+
+const ROUTES = new Map<string | undefined, (served: Served) => Promise<Answer>>([
+  ['/healthz', ({ health }) => healthAnswer(health, 'liveness')],
+  ['/readyz', ({ health }) => healthAnswer(health, 'readiness')],
+  ['/metrics', metricsAnswer],
+]);
+
+async function answerTo({ method, url = '' }: IncomingMessage, served: Served): Promise<Answer> {
+  const [path] = url.split('?', 1);
+  const route = method === 'GET' || method === 'HEAD' ? ROUTES.get(path) : undefined;
+  return route?.(served) ?? problem(404, 'no_such_route', `there is no ${method} ${path}`);
+}
+
+async function metricsAnswer({ metrics, health }: Served): Promise<Answer> {
+  const body = await scrape(metrics, health);
+  return { status: 200, type: metrics.registry.contentType, body };
+}
+
+async function healthAnswer(health: Health, kind: HealthKind): Promise<Answer> {
+  const report = await health.report(kind);
+  if (report.status === 'ok') return { status: 200, type: JSON_TYPE, body: JSON.stringify(report) };
+  return problemAnswer(healthProblem(kind, report));
+}
+
+const problem = (status: number, code: string, detail: string): Answer =>
+  problemAnswer(problemOf(status, code, detail));
+
+const problemAnswer = (details: ReturnType<typeof problemOf>): Answer => ({
+  status: details.status,
+  type: PROBLEM_JSON,
+  body: JSON.stringify(details),
+});

@@ -26,14 +26,14 @@ const times = (scale: number, { naive, batched, ledger }: Sizes): Sizes => ({
 });
 
 export function planOf({ quick }: { quick: boolean }): Plan {
-  const scale = quick ? 1 : 2;
-  const uniform = { naive: 10_000, batched: 50_000, ledger: 50_000 };
-  const hot = { naive: 4_000, batched: 60_000, ledger: 80_000 };
+  const scale = quick ? 1 : 3;
+  const uniform = { naive: 6_000, batched: 30_000, ledger: 30_000 };
+  const hot = { naive: 2_500, batched: 40_000, ledger: 40_000 };
   return {
     uniform: { name: 'uniform', accounts: 10_000, sizes: times(scale, uniform) },
     hot: { name: 'hot', accounts: 1, sizes: times(scale, hot) },
     rounds: quick ? 2 : 5,
-    http_seconds: quick ? 3 : 10,
+    http_seconds: quick ? 2 : 10,
   };
 }
 

@@ -66,6 +66,7 @@ export async function openMessageBus(
         },
         topics,
         partitions,
+        session_timeout_ms: message_bus.session_timeout_ms,
         lanes: LANES,
         on_error,
         on_fatal: (error) => on_fatal(error, 'the message bus cannot go on'),

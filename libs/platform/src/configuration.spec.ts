@@ -48,10 +48,19 @@ describe('the engines', () => {
 
   it('are taken from their URLs', () => {
     const configuration = parseConfiguration(distributed);
-    expect(configuration.message_bus).toEqual({ kind: 'kafka', brokers: ['a:9092', 'b:9093'] });
+    expect(configuration.message_bus).toEqual({
+      kind: 'kafka',
+      brokers: ['a:9092', 'b:9093'],
+      session_timeout_ms: 20_000,
+    });
     const { event_store, postgres } = configuration;
     expect(event_store.kind === 'eventstoredb' && event_store.url.reveal()).toContain('pw@store');
     expect(postgres.kind === 'external' && postgres.url.reveal()).toContain('pw@db');
+  });
+
+  it('a session with the brokers may be shorter', () => {
+    const configuration = parseConfiguration({ ...distributed, KAFKA_SESSION_TIMEOUT_MS: '3000' });
+    expect(configuration.message_bus).toMatchObject({ session_timeout_ms: 3_000 });
   });
 
   it('may be embedded, said on purpose', () => {
@@ -77,6 +86,9 @@ describe('the engines', () => {
     ['POSTGRES_URL', 'embeded'],
     ['POSTGRES_URL', ''],
     ['POSTGRES_URL', 'mysql://db/x'],
+    ['KAFKA_SESSION_TIMEOUT_MS', '999'],
+    ['KAFKA_SESSION_TIMEOUT_MS', '1800001'],
+    ['KAFKA_SESSION_TIMEOUT_MS', '3s'],
   ])('%s=%s is refused', (name, value) => {
     expect(faultsOf({ ...distributed, [name]: value })).toEqual([expect.stringContaining(name)]);
   });

@@ -18,7 +18,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type MessageBusEngine =
   | { readonly kind: 'embedded' }
-  | ({ readonly kind: 'kafka'; readonly brokers: readonly string[] } & KafkaSecurity);
+  | ({
+      readonly kind: 'kafka';
+      readonly brokers: readonly string[];
+      /** A member of a group that the broker has not heard of for so long loses its partitions. */
+      readonly session_timeout_ms: number;
+    } & KafkaSecurity);
 export type EventStoreEngine =
   { readonly kind: 'embedded' } | { readonly kind: 'eventstoredb'; readonly url: Secret };
 export type PostgresEngine =
@@ -71,6 +76,18 @@ const brokers = given
   })
   .transform((list) => list.map((broker) => BROKER.exec(broker)![1]!));
 
+/** A broker has limits of its own, and refuses what lies outside: 6 s to 30 min by default. */
+const SESSION_TIMEOUT_MS = { default: 20_000, least: 1_000, most: 30 * 60_000 };
+const session_timeout = given
+  .refine((text) => /^\d{1,9}$/.test(text) && isSessionTimeout(Number(text)), {
+    error: `must be ${SESSION_TIMEOUT_MS.least} to ${SESSION_TIMEOUT_MS.most} milliseconds`,
+  })
+  .transform(Number)
+  .default(SESSION_TIMEOUT_MS.default);
+
+const isSessionTimeout = (ms: number): boolean =>
+  ms >= SESSION_TIMEOUT_MS.least && ms <= SESSION_TIMEOUT_MS.most;
+
 /** Picks by the word, so that a bad URL is told what is wrong with the URL. */
 function engine<T extends z.ZodType>(external: T) {
   return z.string().transform((text, context) => {
@@ -110,6 +127,7 @@ const environment = (read: (path: string) => string) =>
       .optional(),
     API_KEYS: given.transform((text, context) => parseKeys(text, read, context)).optional(),
     KAFKA_BROKERS: ENGINES.KAFKA_BROKERS.default(EMBEDDED),
+    KAFKA_SESSION_TIMEOUT_MS: session_timeout,
     ...kafkaSecurityShape(read),
     PARTITIONS: z
       .enum(PARTITION_COUNTS.map(String), `must be one of ${PARTITION_COUNTS.join(', ')}`)
@@ -145,7 +163,11 @@ export function parseConfiguration(
     log_level: data.LOG_LEVEL,
     message_bus:
       data.KAFKA_BROKERS.kind === 'kafka'
-        ? { ...data.KAFKA_BROKERS, ...kafkaSecurityOf(data) }
+        ? {
+            ...data.KAFKA_BROKERS,
+            session_timeout_ms: data.KAFKA_SESSION_TIMEOUT_MS,
+            ...kafkaSecurityOf(data),
+          }
         : data.KAFKA_BROKERS,
     partitions: data.PARTITIONS,
     event_store: data.EVENTSTORE_URL,

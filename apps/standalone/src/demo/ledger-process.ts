@@ -40,6 +40,7 @@ const OWN = [
   'LEDGER_DEV_KEY',
   'API_KEYS',
   'KAFKA_BROKERS',
+  'KAFKA_SESSION_TIMEOUT_MS',
   'EVENTSTORE_URL',
   'POSTGRES_URL',
 ] as const;

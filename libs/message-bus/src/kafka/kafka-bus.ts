@@ -30,11 +30,12 @@ export interface KafkaBusConfig {
   readonly on_fatal: (error: Error) => void;
   /** Told what a tail's handler throws and what disturbs a tail. */
   readonly on_error?: (error: unknown) => void;
+  /** A member of a group that the broker has not heard of for so long loses its partitions. */
+  readonly session_timeout_ms: number;
   readonly retry?: Backoff;
   /** Handler calls per consumer that may run at the same time, each over its own partitions. */
   readonly lanes?: number;
   readonly commit_interval_ms?: number;
-  readonly session_timeout_ms?: number;
   readonly hand_over_ms?: number;
   readonly close_timeout_ms?: number;
   readonly publish_timeout_ms?: number;
@@ -44,7 +45,6 @@ const DEFAULTS = {
   retry: { min_ms: 100, max_ms: 10_000 },
   lanes: 1,
   commit_interval_ms: 100,
-  session_timeout_ms: 20_000,
   hand_over_ms: 10_000,
   close_timeout_ms: 20_000,
   publish_timeout_ms: 30_000,

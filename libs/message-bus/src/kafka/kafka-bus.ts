@@ -1,17 +1,15 @@
-import type { Cluster } from 'kafkajs';
 import type { Backoff } from '../delivery/backoff.js';
 import type {
   ConsumeOptions,
   Consumer,
   MessageBus,
   OutgoingMessage,
-  PartitionPosition,
   ReceivedMessage,
 } from '../port.js';
 import { clusterOf, createClient, type KafkaConnection, withAdmin } from './connection.js';
 import { startConsumer } from './consumer.js';
-import { OffsetLost } from './errors.js';
-import { openLeaders, type Leaders } from './leaders.js';
+import { openLeaders } from './leaders.js';
+import { positionsOf, requireReadable } from './positions.js';
 import { createPublisher } from './publisher.js';
 import { scanTopic } from './scan.js';
 import { startTail } from './tail.js';
@@ -131,45 +129,4 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
       await leaders.close();
     },
   };
-}
-
-async function positionsOf(
-  cluster: Cluster,
-  leaders: Leaders,
-  group: string,
-  topics: readonly string[],
-): Promise<PartitionPosition[]> {
-  const logs = await Promise.all(topics.map((topic) => leaders.logEnds(topic)));
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
-  const { responses } = await coordinator.offsetFetch({
-    groupId: group,
-    topics: topics.map((topic, index) => ({
-      topic,
-      partitions: logs[index]!.map(({ partition }) => ({ partition, offset: '-1' })),
-    })),
-  });
-  const committed = new Map(
-    responses.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, offset }) => [`${topic}/${partition}`, Number(offset)] as const),
-    ),
-  );
-  return topics.flatMap((topic, index) =>
-    logs[index]!.map((log) => {
-      const offset = committed.get(`${topic}/${log.partition}`) ?? -1;
-      return { topic, ...log, committed: offset < 0 ? null : offset };
-    }),
-  );
-}
-
-/** Retention or a lost log has taken what the group was to read next: a person decides (F17). */
-function requireReadable(group: string, positions: readonly PartitionPosition[]): void {
-  const lost = positions.filter(
-    ({ begin, end, committed }) => committed !== null && (committed < begin || committed > end),
-  );
-  if (lost.length === 0) return;
-  const places = lost.map(
-    ({ topic, partition, begin, end, committed }) =>
-      `${topic}/${partition} holds ${begin} to ${end} and ${group} stands at ${committed}`,
-  );
-  throw new OffsetLost(places.join('; '));
 }

@@ -13,18 +13,20 @@ export interface Leaders {
   recover(error: unknown, broker?: Broker): Promise<void>;
   /** Repeats what only reads, with recovery in between; rejects when it keeps failing. */
   repeat<T>(work: () => Promise<T>): Promise<T>;
-  /** Where each partition of the topic begins and ends now. */
+  /** The offset at which each partition of the topic begins or ends now. */
+  logEdge(topic: string, edge: LogEdge): Promise<ReadonlyMap<number, number>>;
+  /** Both. */
   logEnds(topic: string): Promise<LogEnds[]>;
   close(): Promise<void>;
 }
 
-export interface LogEnds {
-  readonly partition: number;
-  /** First offset that is still there. */
-  readonly begin: number;
-  /** Offset that the next message will get, open transactions aside. */
-  readonly end: number;
-}
+/**
+ * `begin` is the first offset that is still there, `end` the one that the next message will get, open
+ * transactions aside.
+ */
+export type LogEdge = 'begin' | 'end';
+
+export type LogEnds = { readonly partition: number } & { readonly [edge in LogEdge]: number };
 
 const MOST_ATTEMPTS = 8;
 
@@ -80,23 +82,28 @@ export async function openLeaders(
         }
       }
     },
-    async logEnds(topic) {
+    async logEdge(topic, edge) {
       const partitions = cluster
         .findTopicPartitionMetadata(topic)
         .map(({ partitionId }) => ({ partition: partitionId }));
-      const [begins, ends] = await Promise.all(
-        [true, false].map((fromBeginning) =>
-          cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]),
-        ),
+      const fromBeginning = edge === 'begin';
+      const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+      return new Map(
+        found!.partitions
+          .toSorted((a, b) => a.partition - b.partition)
+          .map(({ partition, offset }) => [partition, Number(offset)]),
       );
-      const begin = new Map(begins![0]!.partitions.map((one) => [one.partition, one.offset]));
-      return ends![0]!.partitions
-        .map(({ partition, offset }) => ({
-          partition,
-          begin: Number(begin.get(partition)),
-          end: Number(offset),
-        }))
-        .toSorted((a, b) => a.partition - b.partition);
+    },
+    async logEnds(topic) {
+      const [begins, ends] = await Promise.all([
+        leaders.logEdge(topic, 'begin'),
+        leaders.logEdge(topic, 'end'),
+      ]);
+      return [...ends].map(([partition, end]) => ({
+        partition,
+        begin: begins.get(partition)!,
+        end,
+      }));
     },
     close() {
       closed = true;

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { openEngines } from '#libs/engines';
-import { createHttpApp } from '#libs/http';
+import { createHttpApp, listen } from '#libs/http';
 import { runService } from '#libs/platform';
 import { FinanceApiModule } from './finance-api.module.js';
 
@@ -20,6 +20,5 @@ await runService('finance-api', async (service) => {
     keys: configuration.api_keys,
     modules: [FinanceApiModule.register({ pool, store, clock: service.clock })],
   });
-  shutdown.step('http', () => app.close());
-  await app.listen({ host: configuration.host, port: configuration.port });
+  await listen(app, service);
 });

@@ -1,4 +1,4 @@
-import { createHttpApp } from '#libs/http';
+import { createHttpApp, listen } from '#libs/http';
 import type { MessageBus } from '#libs/message-bus';
 import type { Service } from '#libs/platform';
 import { UsageGatewayModule } from './usage-gateway.module.js';
@@ -13,7 +13,7 @@ export const USAGE_GATEWAY_API = {
 
 /** Serves the write side on a port of its own, from now until the service stops. */
 export async function startUsageGateway(service: Service, bus: MessageBus): Promise<void> {
-  const { configuration, logger, health, metrics, clock, shutdown } = service;
+  const { configuration, logger, health, metrics, clock } = service;
   const app = await createHttpApp({
     modules: [UsageGatewayModule.register({ bus, logger, health, metrics, clock })],
     api: USAGE_GATEWAY_API,
@@ -22,7 +22,5 @@ export async function startUsageGateway(service: Service, bus: MessageBus): Prom
     metrics,
     logger,
   });
-  shutdown.step('http', () => app.close());
-  await app.listen(configuration.port, configuration.host);
-  logger.info({ url: await app.getUrl() }, 'listening');
+  await listen(app, service);
 }

@@ -2,5 +2,6 @@ export * from './admission.js';
 export * from './answer.js';
 export * from './field-errors.js';
 export * from './http-app.js';
+export * from './listen.js';
 export * from './open-api.js';
 export * from './problem.js';

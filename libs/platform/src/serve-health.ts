@@ -37,7 +37,10 @@ export async function serveHealth(service: Served): Promise<number> {
   server.listen({ host: configuration.host, port: configuration.port });
   await once(server, 'listening');
   shutdown.step('http', () => new Promise((done) => server.close(done)));
-  return (server.address() as AddressInfo).port;
+  const { address, family, port } = server.address() as AddressInfo;
+  const host = family === 'IPv6' ? `[${address}]` : address;
+  logger.info({ url: `http://${host}:${port}` }, 'listening');
+  return port;
 }
 
 const ROUTES = new Map<string | undefined, (served: Served) => Promise<Answer>>([

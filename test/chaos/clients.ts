@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer } from '#apps/standalone';
-import { grant, statement, type Entry } from '../e2e/asking.js';
+import { eventually, explained, grant, statement, type Entry } from '../e2e/asking.js';
 import type { System } from '../e2e/system.js';
 
 /** An answer that a client got: from then on it stands. */
 export interface Acknowledged {
   readonly account_id: string;
   readonly request_id: string;
+  /** Of what was asked for, at the list price. */
+  readonly price: bigint;
   /** 200 or 402 with the decision, or 202: durable, to be decided. */
   readonly status: number;
   /** Of the decision; undefined when it was not known yet. */
@@ -15,14 +17,33 @@ export interface Acknowledged {
 }
 
 export interface Clients {
-  /** Lets each finish what it is about. Answers all that was acknowledged. */
+  /** Lets each finish what it is about. Answers all that was acknowledged: all that was sent. */
   stop(): Promise<Acknowledged[]>;
 }
 
-const PAUSE_MS = 100;
 const PACE_MS = 20;
-const CREDITS = 120;
-const OPERATIONS = ['text.generation', 'image.generation'];
+const CREDITS = 120n;
+const OPERATIONS = [
+  { operation: 'text.generation', price: 1n },
+  { operation: 'image.generation', price: 20n },
+] as const;
+
+/** What the nth request of an account is for. */
+export const operationOf = (n: number): (typeof OPERATIONS)[number] =>
+  OPERATIONS[n % OPERATIONS.length]!;
+
+/** Accounts of their own for a load of this name, with credits for a part of it. */
+export async function openAccounts(
+  system: System,
+  name: string,
+  count: number,
+): Promise<readonly string[]> {
+  const accounts = Array.from({ length: count }, (_, n) => `${name}-${n}`);
+  for (const account_id of accounts) {
+    await grant(system, account_id, { request_id: 'pack', credits: String(CREDITS) });
+  }
+  return accounts;
+}
 
 /**
  * Clients that charge one request after the other, each on an account of its own with credits for a
@@ -32,50 +53,40 @@ export async function startClients(system: System, name: string, count: number):
   const acknowledged: Acknowledged[] = [];
   let is_stopping = false;
 
-  const send = async (account_id: string, request_id: string, operation: string) => {
-    for (;;) {
-      const usage = { account_id, request_id, operation };
-      const answer = await system
-        .call('POST', '/v1/usage', usage)
-        .catch((): Answer | undefined => undefined); // no answer: nothing is known
-      if (answer !== undefined && answer.status < 500) {
-        acknowledged.push(acknowledgedBy(answer, account_id, request_id));
-        return;
-      }
-      await delay(PAUSE_MS);
-    }
+  const send = async (account_id: string, request_id: string, n: number) => {
+    const { operation, price } = operationOf(n);
+    const usage = { account_id, request_id, operation };
+    const answer = await eventually(`${request_id} is acknowledged`, async () => {
+      const given = await system.call('POST', '/v1/usage', usage).catch(noAnswer);
+      return given !== undefined && given.status < 500 && given;
+    });
+    acknowledged.push({ account_id, request_id, price, ...acknowledgedBy(answer) });
   };
 
   const client = async (account_id: string) => {
     for (let n = 0; !is_stopping; n += 1) {
-      const operation = OPERATIONS[n % OPERATIONS.length]!;
-      await send(account_id, `${name}-${n}`, operation);
-      if (n % 3 === 0) await send(account_id, `${name}-${n}`, operation);
+      await send(account_id, `${name}-${n}`, n);
+      if (n % 3 === 0) await send(account_id, `${name}-${n}`, n);
       await delay(PACE_MS);
     }
   };
 
-  const accounts = Array.from({ length: count }, (_, n) => `client-${name}-${n}`);
-  for (const account_id of accounts) {
-    await grant(system, account_id, { request_id: 'pack', credits: String(CREDITS) });
-  }
-  const running = accounts.map(client);
+  const accounts = await openAccounts(system, `client-${name}`, count);
+  const running = Promise.all(accounts.map(client));
+  running.catch(() => {}); // thrown by stop
   return {
     async stop() {
       is_stopping = true;
-      await Promise.all(running);
+      await running;
       return acknowledged;
     },
   };
 }
 
-const acknowledgedBy = (
-  { status, body }: Answer,
-  account_id: string,
-  request_id: string,
-): Acknowledged => ({
-  account_id,
-  request_id,
+/** Nothing is known. */
+const noAnswer = (): Answer | undefined => undefined;
+
+const acknowledgedBy = ({ status, body }: Answer) => ({
   status,
   revision: body['revision'] as number | undefined,
   outcome: body['outcome'] as string | undefined,
@@ -86,6 +97,19 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   UsageRejected: 'rejected',
 };
 
+/** What must have been charged to each account: its requests in order, while credits are left. */
+export function chargedBy(acknowledged: readonly Acknowledged[]): Map<string, bigint> {
+  const charged = new Map<string, bigint>();
+  const seen = new Set<string>();
+  for (const { account_id, request_id, price } of acknowledged) {
+    const id = `${account_id}/${request_id}`;
+    const spent = charged.get(account_id) ?? 0n;
+    if (!seen.has(id) && spent + price <= CREDITS) charged.set(account_id, spent + price);
+    seen.add(id);
+  }
+  return charged;
+}
+
 /** Every acknowledged request has exactly one decision: the one that was answered. */
 export async function expectOneDecisionEach(
   system: System,
@@ -94,7 +118,10 @@ export async function expectOneDecisionEach(
   const entries = new Map<string, Entry[]>();
   for (const account_id of new Set(acknowledged.map((one) => one.account_id))) {
     const known = acknowledged.filter((one) => one.account_id === account_id);
-    const at_least = Math.max(...known.map(({ revision = 0 }) => revision));
+    // What stands in order on one topic is decided when its last is.
+    const last = await explained(system, account_id, known.at(-1)!.request_id);
+    const { revision: decided_at } = last['decision'] as { revision: number };
+    const at_least = Math.max(decided_at, ...known.map(({ revision = 0 }) => revision));
     entries.set(account_id, await statement(system, account_id, at_least));
   }
   const decided = acknowledged.map(({ account_id, request_id }) =>

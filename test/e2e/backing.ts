@@ -1,10 +1,11 @@
-import type { ChildProcess } from 'node:child_process';
 import { endingOf, type Environment, type ThrowAway } from '#apps/standalone';
 import { createTopics, ledgerTopics } from '#libs/message-bus';
-import { startKafka } from '../../infra/kafka/cluster.js';
+import { startEmbeddedPostgres } from '#libs/platform';
+import { startKafka, type NodeCount, type RunningKafka } from '../../infra/kafka/cluster.js';
 import { startEventStore } from '../event-store-process.js';
 import { withAdmin } from '../kafka.js';
 import { freshDatabase, postmasterPid } from '../postgres.js';
+import { serverProcess, type ServerProcess } from './server-process.js';
 
 /** Everything in Postgres that comes along, or a broker, an event store and a Postgres beside it. */
 export type EngineKind = 'embedded' | 'distributed';
@@ -20,47 +21,91 @@ export interface Backing {
 export const openBacking = (kind: EngineKind, kept: ThrowAway): Promise<Backing> =>
   kind === 'embedded' ? openEmbedded(kept) : openDistributed(kept);
 
-async function openEmbedded({ folder }: ThrowAway): Promise<Backing> {
+const openEmbedded = async (kept: ThrowAway): Promise<Backing> => ({
+  env: {},
+  kill9: () => killPostgres(kept),
+  end: async () => {},
+});
+
+/** kill -9 of the Postgres in the folder; its owner starts it again. */
+export async function killPostgres({ folder }: ThrowAway): Promise<void> {
+  process.kill(await postmasterPid(folder), 'SIGKILL');
+}
+
+async function openDistributed(kept: ThrowAway): Promise<Backing> {
+  const servers = await openServers(kept, 1, sharedPostgres);
+  const { kafka, event_store } = servers;
   return {
-    env: {},
+    ...servers,
     async kill9() {
-      process.kill(await postmasterPid(folder), 'SIGKILL');
+      await Promise.all([kafka.kill(1), event_store.kill9()]);
+      await Promise.all([kafka.start(1), event_store.start()]);
     },
-    end: async () => {},
   };
+}
+
+interface Database {
+  readonly url: string;
+  end(): Promise<void>;
+}
+
+async function sharedPostgres(): Promise<Database> {
+  const database = await freshDatabase();
+  return { url: database.url, end: () => database.drop() };
+}
+
+/** A Postgres of this ledger alone, in the folder: one that can be killed. */
+export async function ownPostgres({ folder }: ThrowAway): Promise<Database> {
+  const postgres = await startEmbeddedPostgres({ data_dir: folder, access: 'own', fsync: false });
+  return { url: postgres.url, end: () => postgres.stop() };
+}
+
+const eventStore = (kept: ThrowAway): ServerProcess =>
+  serverProcess(async (port) => {
+    const { child, url } = await startEventStore(kept, Number(port));
+    return { child, url, ended: endingOf(child) };
+  });
+
+/** The three engines, each a server beside the ledger. */
+export interface Servers {
+  readonly env: Environment;
+  readonly kafka: RunningKafka;
+  readonly event_store: ServerProcess;
+  end(): Promise<void>;
 }
 
 const PARTITIONS = 16;
 
-async function openDistributed(kept: ThrowAway): Promise<Backing> {
-  const kafka = await startKafka({ nodes: 1 });
+/** Every topic has a copy on each broker. */
+export async function openServers(
+  kept: ThrowAway,
+  brokers: NodeCount,
+  openPostgres: (kept: ThrowAway) => Promise<Database>,
+): Promise<Servers> {
+  const kafka = await startKafka({ nodes: brokers });
+  const ends = [() => kafka.stop()];
+  const end = async () => {
+    await Promise.all(ends.map((one) => one()));
+  };
   try {
-    await withAdmin(kafka.brokers, (admin) => createTopics(admin, ledgerTopics(PARTITIONS), 1));
-    const database = await freshDatabase();
-    let store = await startEventStore(kept, 0);
-    const { port, url } = store;
+    const topics = ledgerTopics(PARTITIONS);
+    await withAdmin(kafka.brokers, (admin) => createTopics(admin, topics, brokers));
+    const postgres = await openPostgres(kept);
+    ends.push(() => postgres.end());
+    const event_store = eventStore(kept);
+    await event_store.start();
     return {
+      kafka,
+      event_store,
       env: {
         KAFKA_BROKERS: kafka.brokers.join(','),
-        EVENTSTORE_URL: url,
-        POSTGRES_URL: database.url,
+        EVENTSTORE_URL: event_store.url,
+        POSTGRES_URL: postgres.url,
       },
-      async kill9() {
-        await Promise.all([kafka.kill(1), killed(store.child)]);
-        [store] = await Promise.all([startEventStore(kept, port), kafka.start(1)]);
-      },
-      async end() {
-        await Promise.all([kafka.stop(), database.drop()]);
-      },
+      end,
     };
   } catch (error) {
-    await kafka.stop();
+    await end();
     throw error;
   }
-}
-
-async function killed(child: ChildProcess): Promise<void> {
-  const ended = endingOf(child);
-  child.kill('SIGKILL');
-  await ended;
 }

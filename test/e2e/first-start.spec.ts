@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { callLedger, startLedgerProcess } from '#apps/standalone';
 import { eventually } from './asking.js';
-import { startSystem, type System } from './system.js';
+import { startSystem, type StandaloneSystem } from './system.js';
 
 const run = promisify(execFile);
 
@@ -24,7 +24,7 @@ async function paste(lines: string): Promise<Record<string, unknown>[]> {
   return objects.split('\n').map((text) => JSON.parse(text) as Record<string, unknown>);
 }
 
-let system: System;
+let system: StandaloneSystem;
 let greeting: string;
 beforeAll(async () => {
   system = await timed('the first start is ready after', () =>

@@ -1,9 +1,10 @@
-import { originalBytes, REQUEST_TOPICS, TOPICS, type DeadLetter } from '#libs/contracts';
+import { originalBytes, TOPICS, type DeadLetter } from '#libs/contracts';
 import type { ReceivedMessage } from '#libs/message-bus';
 import { balance, charge, eventually, explained, grant, statement } from './asking.js';
 import { badBodies, badQuestions } from './bad-input.js';
 import { publish, usageMessage } from './bus.js';
 import { POISON_HEADER, poisonOf } from './poison.js';
+import { recorded } from './recorded.js';
 import { describeSystem, expectSound } from './suite.js';
 
 describeSystem('free usage', (system) => {
@@ -11,21 +12,6 @@ describeSystem('free usage', (system) => {
   beforeAll(() => {
     ({ pid } = system());
   });
-
-  /** Messages on the topics of requests, and events of all accounts. */
-  async function recorded(): Promise<{ messages: number; events: number }> {
-    const engines = await system().openEngines();
-    try {
-      const positions = await engines.bus.positions('counting', REQUEST_TOPICS);
-      const messages = positions.reduce((sum, { end }) => sum + end, 0);
-      let events = 0;
-      const all = { prefix: '', after: null, batch_size: 1_000 };
-      for await (const batch of engines.store.readAll(all)) events += batch.length;
-      return { messages, events };
-    } finally {
-      await engines.close();
-    }
-  }
 
   async function onUsage(): Promise<ReceivedMessage[]> {
     const engines = await system().openEngines();
@@ -112,7 +98,7 @@ describeSystem('free usage', (system) => {
   });
 
   it('bad input over HTTP is refused by the name of the field, and nothing is recorded', async () => {
-    const before = await recorded();
+    const before = await recorded(system());
     const bodies = badBodies();
     const answers = await Promise.all(
       bodies.map(([path, , body]) => system().call('POST', path, body)),
@@ -133,7 +119,7 @@ describeSystem('free usage', (system) => {
         fields: expect.arrayContaining([asked[1]]),
       })),
     );
-    expect(await recorded()).toEqual(before);
+    expect(await recorded(system())).toEqual(before);
     expect(await system().call('GET', '/v1/accounts/nobody/balance')).toMatchObject({
       status: 404,
     });
@@ -175,13 +161,13 @@ describeSystem('free usage', (system) => {
   });
 
   it('without a key that may, nothing happens', async () => {
-    const before = await recorded();
+    const before = await recorded(system());
     const usage = { account_id: 'nobody', request_id: 'r-1', operation: 'text.generation' };
     for (const authorization of ['', 'Bearer wrong', 'Basic e2e']) {
       const answer = await system().call('POST', '/v1/usage', usage, { authorization });
       expect(answer).toMatchObject({ status: 401, body: { code: expect.any(String) } });
     }
-    expect(await recorded()).toEqual(before);
+    expect(await recorded(system())).toEqual(before);
   });
 
   it('the process that met all this still runs, and all agree', async () => {

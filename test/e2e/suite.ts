@@ -1,6 +1,6 @@
 import type { Environment } from '#apps/standalone';
 import { describeKafka } from '../kafka.js';
-import { startSystem, type System } from './system.js';
+import { startSystem, type StandaloneSystem, type System } from './system.js';
 
 const START_MS = 180_000;
 
@@ -10,7 +10,7 @@ const START_MS = 180_000;
  */
 export function describeSystem(
   name: string,
-  body: (system: () => System) => void,
+  body: (system: () => StandaloneSystem) => void,
   env: Environment = {},
 ): void {
   describe(`${name} on embedded engines`, () => onSystem('embedded', body, env));
@@ -19,10 +19,10 @@ export function describeSystem(
 
 function onSystem(
   kind: System['kind'],
-  body: (system: () => System) => void,
+  body: (system: () => StandaloneSystem) => void,
   env: Environment,
 ): void {
-  let system: System | undefined;
+  let system: StandaloneSystem | undefined;
   beforeAll(async () => {
     system = await startSystem(kind, env);
   }, START_MS);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+const STANDALONE = fileURLToPath(new URL('../main.js', import.meta.url));
 const TIE = new URL('tied-to-parent.js', import.meta.url).href;
 const CLI = fileURLToPath(
   new URL('../../../../../apps/reconcile/usage-ledger.mjs', import.meta.url),
@@ -14,7 +14,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The exit code, or the signal that ended it. */
 export type Ending = number | NodeJS.Signals;
 
-/** A ledger that runs as a process of its own, as `npm start` runs it. */
+/** A server that runs as a process of its own: the whole ledger, or one app of it. */
 export interface LedgerProcess {
   readonly child: ChildProcess;
   readonly url: string;
@@ -22,6 +22,8 @@ export interface LedgerProcess {
 }
 
 export interface LedgerProcessOptions {
+  /** What is started; the standalone, as `npm start` does, when it is not said. */
+  readonly main?: string;
   /** Nothing else of the ledger's own variables reaches it. */
   readonly env: Environment;
   /** Called with the process before it is ready. */
@@ -55,8 +57,8 @@ const environmentOf = (env: Environment): NodeJS.ProcessEnv => ({
 
 /** Resolves when it is ready. Rejects with what it printed when it ends before. */
 export async function startLedgerProcess(options: LedgerProcessOptions): Promise<LedgerProcess> {
-  const { env, on_spawn, on_line } = options;
-  const child = spawnTied(['--enable-source-maps', MAIN], env, ['pipe', 'inherit']);
+  const { main = STANDALONE, env, on_spawn, on_line } = options;
+  const child = spawnTied(['--enable-source-maps', main], env, ['pipe', 'inherit']);
   on_spawn(child);
   const ended = endingOf(child);
   const printed: string[] = [];
@@ -66,7 +68,7 @@ export async function startLedgerProcess(options: LedgerProcessOptions): Promise
       on_line?.(line);
       if (is_ready) return;
       printed.push(line);
-      const ready = /"url":"([^"]+)".*"msg":"ready"/.exec(line);
+      const ready = /"url":"([^"]+)".*"msg":"(?:ready|listening)"/.exec(line);
       if (!ready) return;
       is_ready = true;
       resolve(ready[1]!);

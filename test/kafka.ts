@@ -146,6 +146,32 @@ export async function evictMembers(brokers: readonly string[], client_id: string
   });
 }
 
+/** Node id of the broker that leads the partition. */
+export const leaderOf = (
+  brokers: readonly string[],
+  topic: string,
+  partition: number,
+): Promise<number> =>
+  withAdmin(brokers, async (admin) => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]!.partitions.find(({ partitionId }) => partitionId === partition)!.leader;
+  });
+
+/** Members among whom the group has shared its partitions out; undefined while it is about to. */
+export const membersOf = (brokers: readonly string[], group: string): Promise<number | undefined> =>
+  withAdmin(brokers, async (admin) => {
+    const { groups } = await admin.describeGroups([group]);
+    const { state, members } = groups[0]!;
+    return state === 'Stable' ? members.length : undefined;
+  });
+
+/** How many messages were ever published on the topic. */
+export const publishedOn = (brokers: readonly string[], topic: string): Promise<number> =>
+  withAdmin(brokers, async (admin) => {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { high }) => sum + Number(high), 0);
+  });
+
 /** Node id of the broker that coordinates the group. */
 export const coordinatorOf = (brokers: readonly string[], group: string): Promise<number> =>
   withCluster(brokers, async (cluster) => {

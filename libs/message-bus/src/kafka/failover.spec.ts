@@ -4,9 +4,9 @@ import {
   connectBus,
   coordinatorOf,
   describeKafka,
+  leaderOf,
   makeTopics,
   startKafka,
-  withAdmin,
   type RunningKafka,
 } from '../../../../test/kafka.js';
 import { coordinate, keyIn, message, scanned, until } from '../../contract-bench.js';
@@ -51,13 +51,6 @@ describeKafka('three brokers, of which one at a time is killed', () => {
   afterEach(closeBuses, TIMEOUT_MS);
   afterAll(() => kafka?.stop(), TIMEOUT_MS);
 
-  const leaderOf = (partition: number) =>
-    withAdmin(kafka.brokers, async (admin) => {
-      const found = await admin.fetchTopicMetadata({ topics });
-      const { partitions } = found.topics[0]!;
-      return partitions.find(({ partitionId }) => partitionId === partition)!.leader;
-    });
-
   it(
     'F12, F16, client hazard 1: everything acknowledged is read, in order per key',
     async () => {
@@ -93,7 +86,7 @@ describeKafka('three brokers, of which one at a time is killed', () => {
       };
 
       await progress();
-      const first = await leaderOf(0);
+      const first = await leaderOf(kafka.brokers, TOPIC, 0);
       await kafka.kill(first);
       await progress();
       await kafka.start(first);

@@ -184,8 +184,9 @@ const nameOf = ([variable, ...rest]: readonly PropertyKey[]): string =>
 function forgottenEngines(env: Environment): string[] {
   const forgotten = ENGINE_NAMES.filter((name) => env[name] === undefined);
   if (forgotten.length === 0 || forgotten.length === ENGINE_NAMES.length) return [];
-  const set = ENGINE_NAMES.filter((name) => env[name] !== undefined).join(' and ');
-  return forgotten.map((name) => `${name} is not set although ${set} is: give a URL or embedded`);
+  const set = ENGINE_NAMES.filter((name) => env[name] !== undefined);
+  const others = `${set.join(' and ')} ${set.length === 1 ? 'is' : 'are'}`;
+  return forgotten.map((name) => `${name} is not set although ${others}: give a URL or embedded`);
 }
 
 function openToAnyone(env: Environment): string[] {

@@ -2,20 +2,20 @@ import { z } from 'zod';
 import { Decision } from './decisions.js';
 import { ContractViolation } from './errors.js';
 import { AccountEvent, PriceBookEvent, type LedgerEvent } from './events.js';
-import { compileEncoder, decodeRecorded, encodeJson } from './json.js';
+import { compiledEncoder, decodeRecorded, encodeJson, lazily } from './json.js';
 import { LedgerRequest, REQUEST_SCHEMA, type LedgerRequestInput } from './requests.js';
 
 // Compiled schemas decide as the others do, in a fraction of the time; what they refuse is read again
 // by the others, which say why.
 const compiled = {
-  AccountEvent: z.compile(AccountEvent, { strict: true }),
-  LedgerRequest: z.compile(LedgerRequest, { strict: true }),
-  Decision: z.compile(Decision, { strict: true }),
+  AccountEvent: lazily(() => z.compile(AccountEvent, { strict: true })),
+  LedgerRequest: lazily(() => z.compile(LedgerRequest, { strict: true })),
+  Decision: lazily(() => z.compile(Decision, { strict: true })),
 };
 
 /** Throws InvariantBroken for what is not an account event: a reader never skips money. */
 export const decodeAccountEvent = (data: string): AccountEvent =>
-  decodeRecorded(compiled.AccountEvent, data);
+  decodeRecorded(compiled.AccountEvent(), data);
 
 /** Throws InvariantBroken for what is not a price-book event. */
 export const decodePriceBookEvent = (data: string): PriceBookEvent =>
@@ -24,7 +24,7 @@ export const decodePriceBookEvent = (data: string): PriceBookEvent =>
 const encoders = new Map(
   [...AccountEvent.options, ...PriceBookEvent.options].map((schema) => [
     schema.shape.type.value as string,
-    compileEncoder(schema) as (event: LedgerEvent) => string,
+    compiledEncoder(schema) as (event: LedgerEvent) => string,
   ]),
 );
 
@@ -37,7 +37,7 @@ export const encodeRequest = (request: LedgerRequest | LedgerRequestInput): stri
 /** Throws ContractViolation with what is wrong, field by field. */
 export function decodeRequest(value: string): LedgerRequest {
   const json = parseJson(value);
-  const result = compiled.LedgerRequest.safeParse(json);
+  const result = compiled.LedgerRequest().safeParse(json);
   if (result.success) return withoutLostKeys(json, result.data);
   if (isOfAnotherSchema(json)) {
     throw new ContractViolation('unknown_schema', `schema must be ${REQUEST_SCHEMA}`);
@@ -45,9 +45,10 @@ export function decodeRequest(value: string): LedgerRequest {
   throw new ContractViolation('invalid_request', z.prettifyError(result.error));
 }
 
-export const encodeDecision = compileEncoder(Decision);
+export const encodeDecision = compiledEncoder(Decision);
 /** Throws InvariantBroken for what is not a decision. */
-export const decodeDecision = (value: string): Decision => decodeRecorded(compiled.Decision, value);
+export const decodeDecision = (value: string): Decision =>
+  decodeRecorded(compiled.Decision(), value);
 
 function parseJson(value: string): unknown {
   try {

@@ -20,7 +20,7 @@ type Served = Pick<Service, 'configuration' | 'health' | 'metrics' | 'logger' | 
 
 /**
  * /healthz, /readyz and /metrics of a worker that serves nothing else, on HOST and PORT; they need no
- * key. Plain Node: a web framework would be a quarter of an idle worker's heap. Resolves with the port.
+ * key. Plain Node: three answers need no web framework in a worker's heap. Resolves with the port.
  */
 export async function serveHealth(service: Served): Promise<number> {
   const { configuration, logger, shutdown } = service;

@@ -2,7 +2,13 @@ import { eventually } from '../e2e/asking.js';
 import type { RunningCommand } from '../e2e/command.js';
 import type { System } from '../e2e/system.js';
 import type { Summary, Trace } from '../e2e/trace.js';
-import { expectOneDecisionEach, startClients, type Acknowledged, type Clients } from './clients.js';
+import {
+  chargedBy,
+  expectOneDecisionEach,
+  startClients,
+  type Acknowledged,
+  type Clients,
+} from './clients.js';
 
 const CLIENTS = 6;
 /** Calls of an import: so many that there is time to do something to the ledger in between. */
@@ -25,9 +31,8 @@ export const startImport = ({ system, trace, name }: ImportOf): RunningCommand =
   return system.startCli(...trace.arguments, ...options);
 };
 
-/** Does one after the other to the ledger, each while the import goes on, when it has come further. */
+/** Does one after the other to the ledger, each when imports have come further. */
 export async function interrupt(
-  importing: RunningCommand,
   { system, trace }: Pick<Load, 'system' | 'trace'>,
   works: readonly (() => Promise<unknown>)[],
 ): Promise<void> {
@@ -38,8 +43,24 @@ export async function interrupt(
       'the import goes on',
       async () => (await chargedRows(system)) >= before + rows,
     );
-    expect(importing.is_running).toBe(true);
     await work();
+  }
+}
+
+/**
+ * Imports the rows, and as long as it is not over again, as other requests: however fast an import
+ * is, there is one while the ledger suffers. Every row is charged its price. Answers how often.
+ */
+async function importUntil(load: Load, isOver: () => boolean): Promise<number> {
+  const { rows, credits } = load.trace;
+  for (let imports = 1; ; imports += 1) {
+    const name = imports === 1 ? load.name : `${load.name}-${imports}`;
+    const { ending, stderr, ...run } = await startImport({ ...load, name }).ended;
+    expect({ ending, stderr }).toEqual({ ending: 0, stderr: '' });
+    expect(run.lines<Summary>('summary')).toMatchObject([
+      { decided: rows, consumed: rows, credits: credits.toString() },
+    ]);
+    if (isOver()) return imports;
   }
 }
 
@@ -52,31 +73,31 @@ async function chargedRows(system: System): Promise<number> {
 }
 
 /**
- * Runs an import and clients beside it while it is interrupted. Both come to their end, every row is
- * charged its price, and what was acknowledged, which is answered, has one decision each.
+ * Imports, and lets clients charge beside it, while the ledger is interrupted. What was acknowledged,
+ * which is answered, has one decision each. What all of it must have been charged is added to `charged`.
  */
 export async function importThrough(
   load: Load,
+  charged: Map<string, bigint>,
   ...works: readonly (() => Promise<unknown>)[]
-): Promise<readonly Acknowledged[]> {
+): Promise<void> {
   const { system, trace, name, beside = [startClients] } = load;
   const clients = await Promise.all(beside.map((start) => start(system, name, CLIENTS)));
-  const importing = startImport(load);
+  let is_over = false;
+  let imports: number;
   let acknowledged: Acknowledged[];
   try {
-    await interrupt(importing, load, works);
-    await importing.ended;
+    const interrupted = interrupt(load, works).finally(() => {
+      is_over = true;
+    });
+    [imports] = await Promise.all([importUntil(load, () => is_over), interrupted]);
   } finally {
     acknowledged = (await Promise.all(clients.map((one) => one.stop()))).flat();
   }
-  const { ending, stderr, ...run } = await importing.ended;
-  expect({ ending, stderr }).toEqual({ ending: 0, stderr: '' });
-  expect(run.lines<Summary>('summary')).toMatchObject([
-    { decided: trace.rows, consumed: trace.rows, credits: trace.credits.toString() },
-  ]);
   expect(acknowledged.length).toBeGreaterThan(CLIENTS * beside.length);
   await expectOneDecisionEach(system, acknowledged);
-  return acknowledged;
+  for (let n = 0; n < imports; n += 1) addTo(charged, trace.by_account);
+  addTo(charged, chargedBy(acknowledged));
 }
 
 /** Every account of the ledger is charged this, and no other is charged anything. */

@@ -18,7 +18,6 @@ export interface CommandRun {
 
 export interface RunningCommand {
   readonly ended: Promise<CommandRun>;
-  readonly is_running: boolean;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -39,9 +38,6 @@ export function startCommand(
   }));
   return {
     ended,
-    get is_running() {
-      return child.exitCode === null && child.signalCode === null;
-    },
     kill: (signal) => void child.kill(signal),
   };
 }

@@ -62,7 +62,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],
   'apps/usage-gateway': [...app, ...http, '#libs/engines', '#libs/message-bus'],
   'apps/ledger-writer': [...app, ...core, 'pg'],
-  'apps/projector': [...app, ...core, 'pg'],
+  'apps/projector': [...app, ...core, 'pg', 'birpc'],
   'libs/engines': [...base, '#libs/message-bus', '#libs/event-store', '#libs/read-models', 'pg'],
   'apps/finance-api': [
     ...app,

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { startLedgerWriter } from '#apps/ledger-writer';
-import { startProjector } from '#apps/projector';
+import { startThreadedProjector } from '#apps/projector';
 import { UsageGatewayModule } from '#apps/usage-gateway';
 import { openEngines, type Engines } from '#libs/engines';
 import { createHttpApp } from '#libs/http';
@@ -35,10 +35,24 @@ export async function startLedger(env: Record<string, string>): Promise<LedgerUn
   const on_fatal = (error: unknown) => {
     throw error;
   };
-  const options = { ...common, configuration, name: 'bench', access: 'own', on_fatal } as const;
+  const options = {
+    ...common,
+    configuration,
+    name: 'bench',
+    access: 'own',
+    in_threads: true,
+    on_fatal,
+  } as const;
   const engines = await openEngines(options);
   const opened: { close(): Promise<unknown> }[] = [engines];
-  opened.push(await startProjector({ ...common, engines }));
+  opened.push(
+    await startThreadedProjector({
+      ...common,
+      engines,
+      env: { ...env, LOG_LEVEL: 'fatal' },
+      fail: on_fatal,
+    }),
+  );
   opened.push(await startLedgerWriter({ ...common, engines }));
   return {
     ...(await driverOf(engines)),

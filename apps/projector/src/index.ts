@@ -1,2 +1,3 @@
+export type { Projector } from './projection.js';
 export { ProjectorModule } from './projector.module.js';
-export { startProjector, type Projector, type ProjectorOptions } from './projector.js';
+export { startProjector, startThreadedProjector, type ProjectorOptions } from './projector.js';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ACCOUNT_STREAM_PREFIX, epochMsOf, InvariantBroken } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
-import { withAdvisoryLock, type Clock, type Logger, type Metrics } from '#libs/platform';
+import { withAdvisoryLock, type Clock, type Logger } from '#libs/platform';
 import { createProjection, type Applied, type Checkpoint } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { gathered } from './gathered.js';
@@ -10,8 +10,20 @@ export interface ProjectionPorts {
   readonly store: Pick<EventReader, 'subscribe' | 'holds' | 'readAll'>;
   readonly pool: Pool;
   readonly logger: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: ProjectorMetrics;
   readonly clock: Clock;
+}
+
+type Measure = (labels: { readonly worker: string }, value: number) => void;
+
+/** What the projector measures, of the project's metrics. */
+export interface ProjectorMetrics {
+  readonly batch_messages: { readonly observe: Measure };
+  readonly batch_duration_seconds: { readonly observe: Measure };
+  readonly batch_failures_total: { readonly inc: (labels: { readonly worker: string }) => void };
+  readonly lag: { readonly set: Measure };
+  readonly delay_seconds: { readonly set: Measure };
+  readonly stuck_for_seconds: { readonly set: Measure };
 }
 
 export interface ProjectionTimes {

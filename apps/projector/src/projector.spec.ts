@@ -13,7 +13,8 @@ import {
 } from '../../../test/fixtures/read-models.js';
 import type { TestRecorder } from '../../../test/fixtures/recorded-events.js';
 import { appendTo } from '../../../test/fixtures/recorded-store.js';
-import { startProjector, type Projector } from './projector.js';
+import type { Projector } from './projection.js';
+import { startProjector } from './projector.js';
 
 let models: TestReadModels;
 let pool: pg.Pool;

@@ -1,45 +1,47 @@
-import { GROUPS, TOPICS, type InvariantBroken } from '#libs/contracts';
-import type { EventReader } from '#libs/event-store';
+import { GROUPS, TOPICS } from '#libs/contracts';
 import { BatchTransport, type MessageBus } from '#libs/message-bus';
-import {
-  createWatchdog,
-  nestLogger,
-  type Clock,
-  type Health,
-  type Logger,
-  type Metrics,
-} from '#libs/platform';
+import { nestLogger } from '#libs/platform';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import type { Pool } from 'pg';
-import { ProjectionRun, WORKER } from './projection-run.js';
+import { startProjection, type ProjectionOptions, type Projector } from './projection.js';
+import { startProjectionThread, type ThreadOptions } from './projection-thread.js';
 import { ProjectorModule } from './projector.module.js';
 
-export interface ProjectorOptions {
-  readonly engines: {
-    readonly bus: MessageBus;
-    readonly store: Pick<EventReader, 'subscribe' | 'holds' | 'readAll'>;
-    readonly pool: Pool;
-  };
-  readonly logger: Logger;
-  readonly health: Health;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-}
-
 const MAX_DEAD_LETTERS = 500;
-const STUCK_LIMIT_SECONDS = 30;
 
-export interface Projector {
-  /** Resolves with the reason when it stops for good; stays pending otherwise. */
-  readonly broken: Promise<InvariantBroken>;
-  /** Writes what is in hand and stops. */
-  close(): Promise<void>;
+export interface ProjectorOptions extends ProjectionOptions {
+  readonly engines: ProjectionOptions['engines'] & { readonly bus: MessageBus };
 }
 
 /** Projects events and files dead letters until it is closed. */
-export async function startProjector(options: ProjectorOptions): Promise<Projector> {
-  const { engines, logger, metrics } = options;
+export const startProjector = (options: ProjectorOptions): Promise<Projector> =>
+  startBoth(options, () => startProjection(options));
+
+/** The same, with the projection in a thread of its own: it takes no time from the other workers. */
+export const startThreadedProjector = (
+  options: Pick<ProjectorOptions, 'engines' | 'logger'> & ThreadOptions,
+): Promise<Projector> => startBoth(options, () => startProjectionThread(options));
+
+async function startBoth(
+  options: Pick<ProjectorOptions, 'engines' | 'logger' | 'metrics'>,
+  start: () => Projector | Promise<Projector>,
+): Promise<Projector> {
+  const filing = await startFiling(options);
+  const projection = await start();
+  return {
+    broken: projection.broken,
+    async close() {
+      await projection.close();
+      await filing.close();
+    },
+  };
+}
+
+async function startFiling({
+  engines,
+  logger,
+  metrics,
+}: Pick<ProjectorOptions, 'engines' | 'logger' | 'metrics'>) {
   const transport = new BatchTransport(engines.bus, {
     group: GROUPS.dead_letters,
     topics: [TOPICS.dead_letters],
@@ -54,31 +56,5 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
     { strategy: transport, logger: nestLogger(logger), abortOnError: false },
   );
   await app.listen();
-  const run = new ProjectionRun({ ...options, ...engines });
-  const unwatch = watch(run, options);
-  return {
-    broken: new Promise((resolve) => {
-      void run.ended.then(() => run.broken && resolve(run.broken));
-    }),
-    async close() {
-      unwatch();
-      await run.close();
-      await app.close();
-    },
-  };
-}
-
-/** Not ready once it has stopped for good, or while events wait and none is projected. */
-function watch(run: ProjectionRun, { health, metrics, clock }: ProjectorOptions): () => void {
-  const watchdog = createWatchdog({
-    lag: async () => run.in_hand || Number((await run.nextWaiting()) !== undefined),
-    position: () => run.checkpoint?.position,
-    limit_seconds: STUCK_LIMIT_SECONDS,
-    clock,
-  });
-  return health.add('readiness', WORKER, async () => {
-    if (run.broken !== undefined) return `stopped: ${run.broken.message}`;
-    metrics.stuck_for_seconds.set({ worker: WORKER }, await watchdog.stuckForSeconds());
-    return watchdog.check();
-  });
+  return app;
 }

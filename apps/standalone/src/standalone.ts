@@ -1,6 +1,6 @@
 import { FinanceApiModule } from '#apps/finance-api';
 import { startLedgerWriter } from '#apps/ledger-writer';
-import { startProjector } from '#apps/projector';
+import { startThreadedProjector } from '#apps/projector';
 import { UsageGatewayModule } from '#apps/usage-gateway';
 import { openEngines } from '#libs/engines';
 import { createHttpApp } from '#libs/http';
@@ -14,7 +14,10 @@ const API = {
   version: '1',
 };
 
-/** Everything in one process: gateway, writer, projector and finance API on the same engines. */
+/**
+ * Everything in one process on the same engines: gateway, writer and finance API in one thread, the
+ * projector in another.
+ */
 export async function startStandalone(service: Service): Promise<void> {
   const { configuration, logger, shutdown } = service;
   const dev_key = await devKeyOf(configuration);
@@ -23,11 +26,12 @@ export async function startStandalone(service: Service): Promise<void> {
     ...service,
     name: 'usage-ledger',
     access: 'own',
+    in_threads: true,
     on_fatal: service.fail,
   });
   shutdown.step('engines', () => engines.close());
 
-  const projector = await startProjector({ ...service, engines });
+  const projector = await startThreadedProjector({ ...service, engines });
   shutdown.step('projector', () => projector.close());
   void projector.broken.then((err) => logger.fatal({ err }, 'the projection cannot go on'));
 

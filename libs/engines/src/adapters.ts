@@ -1,12 +1,14 @@
 import { TOPICS } from '#libs/contracts';
 import { embeddedEventStore, openEventStoreDb, type EventStore } from '#libs/event-store';
 import { embeddedMessageBus, kafkaMessageBus, type MessageBus } from '#libs/message-bus';
-import { startEmbeddedPostgres, type Configuration, type Logger } from '#libs/platform';
+import { startEmbeddedPostgres } from '#libs/platform';
 import type { Pool } from 'pg';
 import type { EnginesOptions } from './options.js';
 
 /** Batches in hand at once: one waits for its database while the other decides. */
 const LANES = 2;
+/** A process is of one ledger. */
+const EXCHANGE = 'ledger';
 
 export interface PostgresServer {
   readonly url: string;
@@ -31,15 +33,14 @@ export async function openPostgres({
 }
 
 export async function openEventStore(
-  { event_store }: Configuration,
+  { configuration: { event_store }, logger, in_threads }: EnginesOptions,
   pool: Pool,
-  logger: Logger,
 ): Promise<EventStore> {
   const on_failure = (err: unknown, attempt: number) =>
     logger.warn({ err, attempt }, 'event store: a call failed and is tried again');
   switch (event_store.kind) {
     case 'embedded':
-      return embeddedEventStore(pool, { on_failure });
+      return embeddedEventStore(pool, { on_failure, ...(in_threads && { exchange: EXCHANGE }) });
     case 'eventstoredb':
       return openEventStoreDb({ url: event_store.url.reveal(), on_failure });
   }

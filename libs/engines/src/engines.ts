@@ -26,13 +26,12 @@ const QUERY_CONNECTIONS = 8;
 /** Opens everything and brings the schemas up to date; closes what was opened when a step fails. */
 export const openEngines = (options: EnginesOptions): Promise<Engines> =>
   opening(async (opened) => {
-    const { configuration, logger } = options;
     const postgres_url = await postgresUrl(options, opened);
     const pool = poolOf(options, postgres_url, SERVICE_CONNECTIONS, opened);
     const query_pool = poolOf(options, postgres_url, QUERY_CONNECTIONS, opened);
     await migrateReadModels(pool);
     await migrateOperations(pool);
-    const store = await openEventStore(configuration, pool, logger);
+    const store = await openEventStore(options, pool);
     opened.push(() => store.close());
     const bus = await openMessageBus(options, pool);
     opened.push(() => bus.close());
@@ -49,6 +48,21 @@ export const openBusAlone = (options: EnginesOptions): Promise<Pick<Engines, 'bu
     const bus = await openMessageBus(options, pool);
     opened.push(() => bus.close());
     return { bus };
+  });
+
+/**
+ * Event store and read models without a message bus, for a thread beside one that has all of them and
+ * has brought the schemas up to date.
+ */
+export const openStoreAlone = (
+  options: EnginesOptions,
+): Promise<Pick<Engines, 'store' | 'pool' | 'close'>> =>
+  opening(async (opened) => {
+    const url = await postgresUrl(options, opened);
+    const pool = poolOf(options, url, SERVICE_CONNECTIONS, opened);
+    const store = await openEventStore(options, pool);
+    opened.push(() => store.close());
+    return { store, pool };
   });
 
 type Opened = (() => Promise<unknown>)[];

@@ -14,6 +14,9 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 eventStoreContract('the embedded store', () => embeddedEventStore(database.pool));
+eventStoreContract('embedded stores that hand each other what they commit', () =>
+  embeddedEventStore(database.pool, { exchange: 'contract' }),
+);
 
 describe('the embedded store', () => {
   const subscribe = useFollow();

@@ -6,6 +6,7 @@ import * as positions from '../position.js';
 import { appendScreened } from '../screening.js';
 import { appendCall, type OnCommitted } from './append-call.js';
 import { newAppendQueue } from './append-queue.js';
+import { joinExchange } from './exchange.js';
 import { MIGRATIONS, SCHEMA } from './migrations.js';
 import * as reading from './reading.js';
 import { newRecentEvents } from './recent-events.js';
@@ -16,6 +17,11 @@ export interface EmbeddedEventStoreOptions {
   readonly append_timeout_ms?: number;
   /** Told of each failed read of a subscription, and how often in a row; for logs and metrics. */
   readonly on_failure?: (error: unknown, attempt: number) => void;
+  /**
+   * Stores of one process that are given the same name, on the same database, hand each other what they
+   * commit: a subscriber in another thread reads it from memory.
+   */
+  readonly exchange?: string;
 }
 
 /**
@@ -38,7 +44,7 @@ export async function embeddedEventStore(
   pool: pg.Pool,
   options: EmbeddedEventStoreOptions = {},
 ): Promise<EventStore> {
-  const { append_timeout_ms = 10_000, on_failure = () => {} } = options;
+  const { append_timeout_ms = 10_000, on_failure = () => {}, exchange } = options;
   await migrate(pool, SCHEMA, MIGRATIONS);
 
   const recent = newRecentEvents(RECENT_LIMITS);
@@ -46,10 +52,15 @@ export async function embeddedEventStore(
   const closing = new AbortController();
   let subscribers = 0;
 
-  const onCommitted: OnCommitted = (before, events) => {
+  const remember: OnCommitted = (before, events) => {
     if (subscribers === 0) return;
     recent.add(before, events);
     committed.ring();
+  };
+  const others = exchange === undefined ? undefined : joinExchange(exchange, remember);
+  const onCommitted: OnCommitted = (before, events) => {
+    remember(before, events);
+    others?.tell(before, events);
   };
   const queue = newAppendQueue(
     (appends) => appendCall(pool, appends, append_timeout_ms, onCommitted),
@@ -107,6 +118,7 @@ export async function embeddedEventStore(
     async close() {
       closing.abort();
       await queue.drained();
+      others?.close();
     },
   };
 }

@@ -57,7 +57,7 @@ export function createAnnouncer(
       if (!others && performance.now() - counted_at < COUNT_INTERVAL_MS) return;
       topics.add(topic);
       if (timer !== undefined) return;
-      const pause_ms = sent_at + MIN_PAUSE_MS - performance.now();
+      const pause_ms = Math.max(0, sent_at + MIN_PAUSE_MS - performance.now());
       timer = setTimeout(() => {
         timer = undefined;
         sent_at = performance.now();

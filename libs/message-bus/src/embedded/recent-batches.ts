@@ -19,12 +19,21 @@ interface Run {
 }
 
 export function createRecentBatches(max_messages: number): RecentBatches {
-  const runs = new Map<string, Run>();
+  /** Per topic, by partition. */
+  const runs = new Map<string, Run[]>();
   /** Runs in the order of their batches' arrival. */
   let arrivals: Run[] = [];
   let held = 0;
 
-  const idOf = (topic: string, partition: number) => `${partition} ${topic}`;
+  const runOf = (topic: string, partition: number) => runs.get(topic)?.[partition];
+
+  const openRun = (topic: string, partition: number, offset: number): Run => {
+    const run: Run = { batches: [], begin: offset, end: offset };
+    const of_topic = runs.get(topic) ?? [];
+    of_topic[partition] = run;
+    runs.set(topic, of_topic);
+    return run;
+  };
 
   const dropOldest = () => {
     const run = arrivals.shift();
@@ -44,31 +53,32 @@ export function createRecentBatches(max_messages: number): RecentBatches {
     add(messages) {
       const first = messages[0];
       if (first === undefined) return;
-      const id = idOf(first.topic, first.partition);
-      const run = runs.get(id) ?? { batches: [], begin: first.offset, end: first.offset };
-      runs.set(id, run);
-      if (run.end !== first.offset) {
+      const { topic, partition, offset } = first;
+      const run = runOf(topic, partition) ?? openRun(topic, partition, offset);
+      if (run.end !== offset) {
         forget(run); // another process has appended in between
-        run.begin = first.offset;
+        run.begin = offset;
       }
       run.batches.push(messages);
-      run.end = first.offset + messages.length;
+      run.end = offset + messages.length;
       arrivals.push(run);
       held += messages.length;
       while (held > max_messages) dropOldest();
     },
     available(topic, partition, from) {
-      const run = runs.get(idOf(topic, partition));
+      const run = runOf(topic, partition);
       return run === undefined || from < run.begin || from >= run.end ? 0 : run.end - from;
     },
     take(topic, partition, from, count) {
       const taken: ReceivedMessage[] = [];
-      for (const batch of runs.get(idOf(topic, partition))?.batches ?? []) {
-        const start = Math.max(0, from - (batch[0]?.offset ?? 0));
-        if (start >= batch.length) continue;
+      const batches = runOf(topic, partition)?.batches ?? [];
+      // Readers are near the end, behind thousands of batches of one message.
+      const first = batches.findLastIndex((batch) => batch[0]!.offset <= from);
+      for (let at = Math.max(first, 0); at < batches.length && taken.length < count; at += 1) {
+        const batch = batches[at]!;
+        const start = Math.max(0, from - batch[0]!.offset);
         const end = Math.min(batch.length, start + count - taken.length);
         for (let index = start; index < end; index++) taken.push(batch[index]!);
-        if (taken.length === count) break;
       }
       return taken;
     },

@@ -153,6 +153,8 @@ const serverSettings = (port: number, settings: ServerSettings) => ({
   wal_buffers: '16MB',
   max_wal_size: '4GB',
   min_wal_size: settings.fsync ? '1GB' : '80MB',
+  // A new segment is filled with zeros by whoever commits then, while all others wait for it.
+  wal_init_zero: 'off',
   checkpoint_timeout: '15min',
   wal_level: 'replica',
   io_method: 'sync',

@@ -1,0 +1,54 @@
+import type { EventReader } from '#libs/event-store';
+import { createWatchdog, type Clock, type Health, type Logger } from '#libs/platform';
+import type { Pool } from 'pg';
+import { ProjectionRun, WORKER, type ProjectorMetrics } from './projection-run.js';
+
+export interface ProjectionOptions {
+  readonly engines: {
+    readonly store: Pick<EventReader, 'subscribe' | 'holds' | 'readAll'>;
+    readonly pool: Pool;
+  };
+  readonly logger: Logger;
+  readonly health: Health;
+  readonly metrics: ProjectorMetrics;
+  readonly clock: Clock;
+}
+
+const STUCK_LIMIT_SECONDS = 30;
+
+export interface Projector {
+  /** Resolves with the reason when it stops for good; stays pending otherwise. */
+  readonly broken: Promise<Error>;
+  /** Writes what is in hand and stops. */
+  close(): Promise<void>;
+}
+
+/** Projects events until it is closed. */
+export function startProjection(options: ProjectionOptions): Projector {
+  const run = new ProjectionRun({ ...options, ...options.engines });
+  const unwatch = watch(run, options);
+  return {
+    broken: new Promise((resolve) => {
+      void run.ended.then(() => run.broken && resolve(run.broken));
+    }),
+    close() {
+      unwatch();
+      return run.close();
+    },
+  };
+}
+
+/** Not ready once it has stopped for good, or while events wait and none is projected. */
+function watch(run: ProjectionRun, { health, metrics, clock }: ProjectionOptions): () => void {
+  const watchdog = createWatchdog({
+    lag: async () => run.in_hand || Number((await run.nextWaiting()) !== undefined),
+    position: () => run.checkpoint?.position,
+    limit_seconds: STUCK_LIMIT_SECONDS,
+    clock,
+  });
+  return health.add('readiness', WORKER, async () => {
+    if (run.broken !== undefined) return `stopped: ${run.broken.message}`;
+    metrics.stuck_for_seconds.set({ worker: WORKER }, await watchdog.stuckForSeconds());
+    return watchdog.check();
+  });
+}

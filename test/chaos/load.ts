@@ -13,6 +13,7 @@ import {
 const CLIENTS = 6;
 /** Calls of an import: so many that there is time to do something to the ledger in between. */
 const CALLS = 100;
+const MAX_TROUBLES = 40;
 
 export interface Load {
   readonly system: System;
@@ -91,6 +92,9 @@ export async function importThrough(
       is_over = true;
     });
     [imports] = await Promise.all([importUntil(load, () => is_over), interrupted]);
+  } catch (error) {
+    process.stderr.write(`${troubles(system).join('\n')}\n`);
+    throw error;
   } finally {
     acknowledged = (await Promise.all(clients.map((one) => one.stop()))).flat();
   }
@@ -99,6 +103,10 @@ export async function importThrough(
   for (let n = 0; n < imports; n += 1) addTo(charged, trace.by_account);
   addTo(charged, chargedBy(acknowledged));
 }
+
+/** The last that the apps found worth a warning: without it a failure here tells nothing. */
+const troubles = ({ log }: System): readonly string[] =>
+  log.filter((line) => /"level":"(warn|error|fatal)"/.test(line)).slice(-MAX_TROUBLES);
 
 /** Every account of the ledger is charged this, and no other is charged anything. */
 export async function expectCharged(

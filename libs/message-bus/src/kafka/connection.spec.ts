@@ -11,6 +11,16 @@ it('encrypts when it is asked to, and trusts whom it is told', () => {
   expect(tls({ tls: { ca: 'PEM' } })).toEqual({ ca: 'PEM' });
 });
 
+it('a socket that never connects may be let go of any number of times without a warning', async () => {
+  const { socketFactory } = clientConfig({ brokers: ['a:1'], client_id: 'test' });
+  const socket = socketFactory!({ host: '127.0.0.1', port: 1, ssl: {}, onConnect: () => {} });
+  await once(socket, 'close').catch(() => {}); // refused
+  const before = socket.listenerCount('connect');
+  for (let n = 0; n < 20; n += 1) socket.unref(); // as each disconnect of kafkajs does
+  expect(socket.listenerCount('connect')).toBe(before + 20);
+  expect(socket.getMaxListeners()).toBe(0);
+});
+
 describe('a login', () => {
   const API_VERSIONS = 18;
   const SASL_HANDSHAKE = 17;

@@ -5,6 +5,7 @@ import kafkajs, {
   type KafkaConfig,
   type SASLOptions,
 } from 'kafkajs';
+import kafkajsSockets from 'kafkajs/src/network/socketFactory.js';
 import type { KafkaSecurity } from '#libs/platform';
 import './client-patches.js';
 
@@ -54,7 +55,10 @@ export function clientConfig(connection: KafkaConnection): KafkaConfig {
   if (tls !== undefined) config.ssl = typeof tls === 'boolean' ? tls : { ca: tls.ca };
   if (sasl !== undefined)
     config.sasl = { ...sasl, password: sasl.password.reveal() } as SASLOptions;
-  if (socket_factory !== undefined) config.socketFactory = socket_factory;
+  const open = socket_factory ?? kafkajsSockets();
+  // kafkajs unrefs its socket with every disconnect. On one that never connected each leaves a listener,
+  // and Node warns of a leak that is none: the socket goes with the next attempt.
+  config.socketFactory = (options) => open(options).setMaxListeners(0);
   return config;
 }
 

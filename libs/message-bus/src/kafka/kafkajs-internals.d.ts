@@ -10,6 +10,12 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
   }
 }
 
+declare module 'kafkajs/src/network/socketFactory.js' {
+  /** What kafkajs opens sockets with unless it is told otherwise. */
+  const socketFactory: () => import('kafkajs').ISocketFactory;
+  export default socketFactory;
+}
+
 declare module 'kafkajs/src/consumer/consumerGroup.js' {
   import type { Assigner } from 'kafkajs';
 

@@ -15,7 +15,8 @@ let store: EventStore;
 let running: Projector | undefined;
 beforeEach(async () => {
   models = await testReadModels();
-  store = await embeddedEventStore(models.pool, { exchange: 'ledger' });
+  const { host, pathname } = new URL(models.url);
+  store = await embeddedEventStore(models.pool, { exchange: host + pathname });
 });
 afterEach(async () => {
   await running?.close();

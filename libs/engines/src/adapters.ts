@@ -7,8 +7,6 @@ import type { EnginesOptions } from './options.js';
 
 /** Batches in hand at once: one waits for its database while the other decides. */
 const LANES = 2;
-/** A process is of one ledger. */
-const EXCHANGE = 'ledger';
 
 export interface PostgresServer {
   readonly url: string;
@@ -35,15 +33,25 @@ export async function openPostgres({
 export async function openEventStore(
   { configuration: { event_store }, logger, in_threads }: EnginesOptions,
   pool: Pool,
+  postgres_url: string,
 ): Promise<EventStore> {
   const on_failure = (err: unknown, attempt: number) =>
     logger.warn({ err, attempt }, 'event store: a call failed and is tried again');
   switch (event_store.kind) {
     case 'embedded':
-      return embeddedEventStore(pool, { on_failure, ...(in_threads && { exchange: EXCHANGE }) });
+      return embeddedEventStore(pool, {
+        on_failure,
+        ...(in_threads && { exchange: databaseOf(postgres_url) }),
+      });
     case 'eventstoredb':
       return openEventStoreDb({ url: event_store.url.reveal(), on_failure });
   }
+}
+
+/** Stores on another database have nothing to hand over to this one. */
+function databaseOf(postgres_url: string): string {
+  const { host, pathname } = new URL(postgres_url);
+  return host + pathname;
 }
 
 /** `pool` is of the embedded bus alone. */

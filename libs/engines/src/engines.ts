@@ -31,7 +31,7 @@ export const openEngines = (options: EnginesOptions): Promise<Engines> =>
     const query_pool = poolOf(options, postgres_url, QUERY_CONNECTIONS, opened);
     await migrateReadModels(pool);
     await migrateOperations(pool);
-    const store = await openEventStore(options, pool);
+    const store = await openEventStore(options, pool, postgres_url);
     opened.push(() => store.close());
     const bus = await openMessageBus(options, pool);
     opened.push(() => bus.close());
@@ -60,7 +60,7 @@ export const openStoreAlone = (
   opening(async (opened) => {
     const url = await postgresUrl(options, opened);
     const pool = poolOf(options, url, SERVICE_CONNECTIONS, opened);
-    const store = await openEventStore(options, pool);
+    const store = await openEventStore(options, pool, url);
     opened.push(() => store.close());
     return { store, pool };
   });

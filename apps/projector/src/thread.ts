@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import { parentPort } from 'node:worker_threads';
 import { openStoreAlone } from '#libs/engines';
 import { createHealth, createLogger, parseConfiguration, systemClock } from '#libs/platform';
@@ -17,7 +18,9 @@ const owner = createBirpc<OwnerCalls, ThreadCalls>(
   },
 );
 const configuration = parseConfiguration(process.env);
-const logger = createLogger('usage-ledger', configuration.log_level);
+// A thread's standard output is its process's, but does not tell whether that is a terminal.
+const out = Object.assign(process.stdout, { isTTY: isatty(1) });
+const logger = createLogger('usage-ledger', configuration.log_level, out);
 const health = createHealth();
 const engines = await openStoreAlone({
   configuration,

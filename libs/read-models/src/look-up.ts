@@ -81,8 +81,9 @@ export async function lookUp(
 }
 
 /**
- * Revisions come as float8, which `pg` reads as a number: exact up to 2^53. Each probe is a lateral subquery with `limit 1`, so that the planner can only choose the index:
- * with a plain join or `= any`, a batch of thousands makes it read the whole table.
+ * Revisions come as float8, which `pg` reads as a number: exact up to 2^53. Each probe is a lateral
+ * subquery with `limit 1`, so that the planner can only choose the index: with a plain join or `= any`,
+ * a batch of thousands makes it read the whole table.
  */
 const lookUpSql = (s: string) => `
 select 1 as kind, q.i::int4 as i, a.revision::float8,

@@ -4,6 +4,7 @@ import {
   encodeEvent,
   followLink,
   GENESIS,
+  InvariantBroken,
   linkEvent,
   TOPICS,
   type AccountEvent,
@@ -157,6 +158,28 @@ describe('an account that contradicts itself', () => {
 
     const later = await writerOn(world).handle(deliver([usage('r-3')]));
     expect(later.letters.map(({ reason }) => reason)).toEqual(['account_parked']);
+  });
+
+  it('is parked at the request whose index row is damaged, what came before it is decided', async () => {
+    const { world, deliver } = await fundedWorld();
+    const { read_side } = world;
+    const lookUp: typeof read_side.lookUp = async (questions) => {
+      const { accounts, decisions } = await read_side.lookUp(questions);
+      const damaged = questions.requests.map(({ request_id }) => request_id === 'r-2');
+      const broken = new InvariantBroken('its row is damaged');
+      return { accounts, decisions: decisions.map((one, i) => (damaged[i] ? broken : one)) };
+    };
+    const writer = writerOn(world, { read_side: { ...read_side, lookUp } });
+    const other = grant('g-o', '9', { account_id: 'other' });
+    const batch = deliver([usage('r-1'), usage('r-2'), other, usage('r-3')]);
+    const { decisions, letters } = await writer.handle(batch);
+    expect(decisions.map(({ request_id }) => request_id).sort()).toEqual(['g-o', 'r-1']);
+    expect(letters.map(({ reason, detail }) => [reason, detail])).toEqual([
+      ['unprocessable', 'its row is damaged'],
+      ['account_parked', expect.any(String)],
+    ]);
+    expect(eventsOf(world)).toHaveLength(2);
+    expect([...world.read_side.parked.keys()]).toEqual(['acme/acct-1']);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Decision } from '#libs/contracts';
+import type { Decision, InvariantBroken } from '#libs/contracts';
 import type { AccountToPark, Answers, Questions } from '#libs/read-models';
 import type { Intake } from './intake.js';
 
@@ -10,5 +10,5 @@ export interface ReadSide {
   park(account: AccountToPark): Promise<void>;
 }
 
-/** The original decisions that the read side has for the requests of a batch. */
-export type Index = Map<Intake, Decision>;
+/** The original decisions that the read side has for the requests of a batch, or why one is unreadable. */
+export type Index = Map<Intake, Decision | InvariantBroken>;

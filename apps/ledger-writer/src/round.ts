@@ -87,11 +87,13 @@ export function decideRound(desk: Desk, context: RoundContext): Round {
   return { desk, append, answers, taken, broken };
 }
 
+/** Throws InvariantBroken when the account, or what is kept of this request, contradicts itself. */
 function decideOne(known: KnownAccount, intake: Intake<AccountRequest>, context: RoundContext) {
   const { request, fingerprint, source, message } = intake;
   const last = known.account.now;
   const now = last !== null && last > message.timestamp ? last : message.timestamp;
   const prior = known.answers.get(request.request_id) ?? context.index.get(intake);
+  if (prior instanceof InvariantBroken) throw prior;
   const price_book = context.price_book_at(request.tenant_id, now);
   return decide(request, known.account, { prior }, { now, fingerprint, source, price_book });
 }

@@ -1,6 +1,12 @@
 import { jest } from '@jest/globals';
 import type pg from 'pg';
-import { accountKey, decisionOf, decodeAccountEvent, type Decision } from '#libs/contracts';
+import {
+  accountKey,
+  decisionOf,
+  decodeAccountEvent,
+  InvariantBroken,
+  type Decision,
+} from '#libs/contracts';
 import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
 import type { TestAccount, TestRecorder } from '../../../test/fixtures/recorded-events.js';
 import { entryKey } from './entry-key.js';
@@ -34,8 +40,13 @@ const requestOf = (
 
 const accountsOf = async (...accounts: AccountToLookUp[]) =>
   (await lookUp(pool, { accounts, requests: [] })).accounts;
-const decisionsOf = async (...requests: RequestToLookUp[]) =>
+const answersOf = async (...requests: RequestToLookUp[]) =>
   (await lookUp(pool, { accounts: [], requests })).decisions;
+const decisionsOf = async (...requests: RequestToLookUp[]) =>
+  (await answersOf(...requests)).map((answer) => {
+    if (answer instanceof InvariantBroken) throw answer;
+    return answer;
+  });
 
 describe('an account', () => {
   it('that was never projected is at the beginning', async () => {
@@ -182,7 +193,22 @@ describe('a request id', () => {
     await pool.query('update read.entries set key = $1 where revision = 1', [
       entryKey('acme', 'alice', 'a'),
     ]);
-    await expect(decisionsOf(requestOf(alice, 'a'))).rejects.toThrow('at revision 1');
+    const [answer] = await answersOf(requestOf(alice, 'a'));
+    expect(answer).toBeInstanceOf(InvariantBroken);
+    expect((answer as InvariantBroken).message).toContain('at revision 1');
+  });
+
+  it('whose index row is damaged says so, and the others get their decisions', async () => {
+    const [alice, bob] = [recorder.account('alice'), recorder.account('bob')];
+    recorder.grant(alice, 30, { request_id: 'a' });
+    recorder.grant(bob, 30, { request_id: 'b' });
+    await models.project();
+    for (const damaged of ['', '{', 'null', '{"type":"CreditsGranted"}']) {
+      await pool.query("update read.entries set data = $1 where account_id = 'alice'", [damaged]);
+      const [first, second] = await answersOf(requestOf(alice, 'a'), requestOf(bob, 'b'));
+      expect(first).toBeInstanceOf(InvariantBroken);
+      expect(second).toMatchObject({ outcome: 'granted', account_id: 'bob' });
+    }
   });
 });
 

@@ -51,14 +51,17 @@ export interface AccountAnswer {
 /** One answer per question, at the same index. */
 export interface Answers {
   readonly accounts: readonly AccountAnswer[];
-  /** The decision that the request already has up to `revision`: final, needs no proof. */
-  readonly decisions: readonly (Decision | undefined)[];
+  /**
+   * The decision that the request already has up to `revision`: final, needs no proof. InvariantBroken
+   * when its index row is damaged or of another request: its account contradicts itself.
+   */
+  readonly decisions: readonly (Decision | InvariantBroken | undefined)[];
 }
 
 /**
  * What the read side knows of a batch's accounts and request ids, in one SQL statement and so in one
- * consistent view: a request without a decision has none up to its account's `revision`.
- * Throws InvariantBroken when an index row is of another request than the one asked for.
+ * consistent view: a request without a decision has none up to its account's `revision`. What is damaged
+ * is said of its account alone, so that one bad row does not stop all others of a batch.
  */
 export async function lookUp(
   pool: Pool,
@@ -127,7 +130,7 @@ function answersFrom(
     parked: false,
     snapshot: { kind: 'not_newer' },
   }));
-  const decisions: (Decision | undefined)[] = Array.from({ length: requests.length });
+  const decisions: Answers['decisions'][number][] = Array.from({ length: requests.length });
   for (const row of rows) {
     const index = row.i - 1;
     switch (row.kind) {
@@ -155,7 +158,7 @@ function snapshotFrom(row: Row, ids: AccountToLookUp): Snapshot {
   return { kind: 'account', account, head: { revision: revision!, chain: chain! } };
 }
 
-/** Undefined when the text is damaged, so that one bad row does not stop every account of a batch. */
+/** Undefined when the text is damaged. */
 function accountFrom(text: string, { tenant_id, account_id }: AccountToLookUp) {
   try {
     return decodeAccount(
@@ -168,7 +171,16 @@ function accountFrom(text: string, { tenant_id, account_id }: AccountToLookUp) {
   }
 }
 
-function decisionFrom({ revision, text }: Row, asked: RequestToLookUp): Decision {
+function decisionFrom(row: Row, asked: RequestToLookUp): Decision | InvariantBroken {
+  try {
+    return decisionOfEntry(row, asked);
+  } catch (error) {
+    if (error instanceof InvariantBroken) return error;
+    throw error;
+  }
+}
+
+function decisionOfEntry({ revision, text }: Row, asked: RequestToLookUp): Decision {
   const event = decodeAccountEvent(text!);
   if (
     'request_id' in event &&

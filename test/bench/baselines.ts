@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
-import { uuidOf, type BenchRequest } from './workload.js';
+import type { Runner } from './round.js';
+import { uuidOf, type BenchRequest, type Totals } from './workload.js';
 
 /** What teams build first: a balance column and a table of requests. */
 const SCHEMA = `
@@ -47,15 +48,11 @@ begin
   return n;
 end $$;`;
 
-export interface Totals {
-  readonly unique: number;
-  readonly credits: number;
-}
-
-export interface Baseline {
-  run(requests: readonly BenchRequest[]): Promise<void>;
-  totals(): Promise<Totals>;
-}
+/** A request as the table takes it. */
+const rowOf = (request: BenchRequest): BenchRequest => ({
+  ...request,
+  request_id: uuidOf(request.request_id),
+});
 
 const INITIAL_BALANCE = 1_000_000_000_000;
 const CLIENTS = 32;
@@ -78,21 +75,24 @@ async function totals(pool: Pool): Promise<Totals> {
 }
 
 /** DIY naive: a transaction of four round trips per request, 32 clients. */
-export async function naiveBaseline(pool: Pool, accounts: number): Promise<Baseline> {
+export async function naiveBaseline(pool: Pool, accounts: number): Promise<Runner> {
   await prepare(pool, accounts);
   return {
     totals: () => totals(pool),
-    async run(requests) {
-      let next = 0;
-      const client = async () => {
-        const connection = await pool.connect();
-        try {
-          while (next < requests.length) await consumeOne(connection, requests[next++]!);
-        } finally {
-          connection.release();
-        }
+    prepare(requests) {
+      const rows = requests.map(rowOf);
+      return async () => {
+        let next = 0;
+        const client = async () => {
+          const connection = await pool.connect();
+          try {
+            while (next < rows.length) await consumeOne(connection, rows[next++]!);
+          } finally {
+            connection.release();
+          }
+        };
+        await Promise.all(Array.from({ length: CLIENTS }, client));
       };
-      await Promise.all(Array.from({ length: CLIENTS }, client));
     },
   };
 }
@@ -105,7 +105,7 @@ async function consumeOne(
   const inserted = await connection.query(
     `insert into ledger(account_id, request_id, operation, units, outcome)
      values ($1, $2, $3, $4, 'consumed') on conflict (account_id, request_id) do nothing`,
-    [account_id, uuidOf(request_id), operation, credits],
+    [account_id, request_id, operation, credits],
   );
   if (inserted.rowCount === 0) {
     await connection.query('rollback');
@@ -119,27 +119,30 @@ async function consumeOne(
   if (charged.rowCount === 0) {
     await connection.query(
       `update ledger set outcome = 'rejected' where account_id = $1 and request_id = $2`,
-      [account_id, uuidOf(request_id)],
+      [account_id, request_id],
     );
   }
   await connection.query('commit');
 }
 
 /** DIY batched: the smartest SQL, one set-based call per 500 requests, one client. */
-export async function batchedBaseline(pool: Pool, accounts: number): Promise<Baseline> {
+export async function batchedBaseline(pool: Pool, accounts: number): Promise<Runner> {
   await prepare(pool, accounts);
   return {
     totals: () => totals(pool),
-    async run(requests) {
-      for (let at = 0; at < requests.length; at += BATCH) {
-        const batch = requests.slice(at, at + BATCH);
-        await pool.query('select consume_batch($1, $2, $3, $4)', [
-          batch.map(({ account_id }) => account_id),
-          batch.map(({ request_id }) => uuidOf(request_id)),
-          batch.map(({ operation }) => operation),
-          batch.map(({ credits }) => credits),
-        ]);
-      }
+    prepare(requests) {
+      const rows = requests.map(rowOf);
+      return async () => {
+        for (let at = 0; at < rows.length; at += BATCH) {
+          const batch = rows.slice(at, at + BATCH);
+          await pool.query('select consume_batch($1, $2, $3, $4)', [
+            batch.map(({ account_id }) => account_id),
+            batch.map(({ request_id }) => request_id),
+            batch.map(({ operation }) => operation),
+            batch.map(({ credits }) => credits),
+          ]);
+        }
+      };
     },
   };
 }

@@ -1,13 +1,13 @@
 import type { ThrowAway } from '#apps/standalone';
 import { createPool } from '#libs/platform';
 import { postmasterPid } from '../postgres.js';
-import { batchedBaseline, naiveBaseline, type Baseline } from './baselines.js';
+import { batchedBaseline, naiveBaseline } from './baselines.js';
 import { cpuClock, processTree, thisProcess } from './cpu.js';
 import { runHttp, type HttpResult } from './http.js';
 import { startLedger, type LedgerUnderTest } from './ledger.js';
 import { median } from './median.js';
 import { sizeOf, type Plan, type Scenario, type Sizes } from './plan.js';
-import { medianRound, runRound, type Round } from './round.js';
+import { medianRound, runRound, type Round, type Runner } from './round.js';
 import { tell } from './tell.js';
 
 /** Medians over the rounds; the ratios are of rounds that ran beside each other. */
@@ -96,9 +96,9 @@ function resultOf(results: Rounds): ContestResult {
 async function openBaseline(
   { engines }: LedgerUnderTest,
   name: string,
-  make: (pool: ReturnType<typeof createPool>, accounts: number) => Promise<Baseline>,
+  make: (pool: ReturnType<typeof createPool>, accounts: number) => Promise<Runner>,
   accounts: number,
-): Promise<Baseline & { close(): Promise<void> }> {
+): Promise<Runner & { close(): Promise<void> }> {
   await engines.pool.query(`create database bench_${name}`);
   const url = new URL(engines.postgres_url);
   url.pathname = `/bench_${name}`;

@@ -3,9 +3,9 @@ import type { Pool } from 'pg';
 import { TOPICS, type Topic } from '#libs/contracts';
 import type { MessageBus, OutgoingMessage } from '#libs/message-bus';
 import { projectedUpTo } from '#libs/read-models';
-import type { Totals } from './baselines.js';
 import { grant, TENANT, usage } from './requests.js';
-import type { BenchRequest } from './workload.js';
+import type { Runner } from './round.js';
+import { expectation, type Totals } from './workload.js';
 
 const PUBLISH_BATCH = 2_000;
 /** Publishes under way at once: the bus is kept busy and the process bounded. */
@@ -13,13 +13,9 @@ const PUBLISHERS = 3;
 const POLL_MS = 10;
 
 /** Puts requests on a ledger's message bus and sees in its read models what becomes of them. */
-export interface Driver {
+export interface Driver extends Runner {
   /** Gives each account a pack and waits until it is projected. */
   fund(accounts: number): Promise<void>;
-  /** From the first publish until the last row is visible in the balances. */
-  run(requests: readonly BenchRequest[]): Promise<void>;
-  /** What the read models hold: consumed requests and their credits, and that balances agree. */
-  totals(): Promise<Totals>;
 }
 
 export interface DriverPorts {
@@ -30,6 +26,7 @@ export interface DriverPorts {
 export async function driverOf({ bus, pool }: DriverPorts): Promise<Driver> {
   let { events } = await projectedUpTo(pool);
 
+  /** From the first publish until the last row is visible in the balances. */
   async function decideAll(topic: Topic, messages: readonly OutgoingMessage[], unique: number) {
     let next = 0;
     const publisher = async () => {
@@ -49,14 +46,16 @@ export async function driverOf({ bus, pool }: DriverPorts): Promise<Driver> {
       const grants = Array.from({ length: accounts }, (_, i) => grant(`acct-${i}`));
       await decideAll(TOPICS.requests, grants, accounts);
     },
-    async run(requests) {
-      const unique = new Set(requests.map(({ request_id }) => request_id)).size;
-      await decideAll(TOPICS.usage, requests.map(usage), unique);
+    prepare(requests) {
+      const { unique } = expectation(requests);
+      const messages = requests.map(usage);
+      return () => decideAll(TOPICS.usage, messages, unique);
     },
     totals: () => totalsOf(pool),
   };
 }
 
+/** Of the read models; throws when balances and invoices do not agree. */
 async function totalsOf(pool: Pool): Promise<Totals> {
   const used = await pool.query<{ unique: bigint; credits: bigint }>(
     `select coalesce(sum(lines), 0) as unique, coalesce(sum(credits), 0) as credits

@@ -1,12 +1,16 @@
-import type { Totals } from './baselines.js';
 import { cpuPerRequest, each, type CpuClock, type CpuTimes } from './cpu.js';
 import { median } from './median.js';
-import { expectation, workload, type BenchRequest } from './workload.js';
+import { expectation, workload, type BenchRequest, type Totals } from './workload.js';
 
 export interface Runner {
-  run(requests: readonly BenchRequest[]): Promise<void>;
+  /** Makes of the requests what is sent, which is their callers' work and not measured. */
+  prepare(requests: readonly BenchRequest[]): Run;
+  /** Of all that it has charged so far. */
   totals(): Promise<Totals>;
 }
+
+/** Sends and resolves when all of it is visible. */
+export type Run = () => Promise<void>;
 
 /** What one round of one runner came to. */
 export interface Round<Name extends string> {
@@ -29,10 +33,11 @@ export async function runRound<Name extends string>(
   cpu: CpuClock<Name>,
 ): Promise<Round<Name>> {
   const requests = workload(name, count, accounts);
+  const run = runner.prepare(requests);
   const before = await runner.totals();
   const cpu_before = cpu();
   const began = performance.now();
-  await runner.run(requests);
+  await run();
   const seconds = (performance.now() - began) / 1_000;
   const cpu_after = cpu();
   checkTotals(before, await runner.totals(), expectation(requests));

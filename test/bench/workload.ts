@@ -39,11 +39,14 @@ export function workload(name: string, count: number, accounts: number): BenchRe
   return requests;
 }
 
-/** What every implementation must end with: unique requests and the credits that they cost. */
-export function expectation(requests: readonly BenchRequest[]): {
-  unique: number;
-  credits: number;
-} {
+/** Unique requests and the credits that they cost. */
+export interface Totals {
+  readonly unique: number;
+  readonly credits: number;
+}
+
+/** What every implementation must end with. */
+export function expectation(requests: readonly BenchRequest[]): Totals {
   const unique = new Map(requests.map((request) => [request.request_id, request.credits]));
   return { unique: unique.size, credits: [...unique.values()].reduce((sum, one) => sum + one, 0) };
 }

@@ -14,7 +14,7 @@ import {
 import type { TestRecorder } from '../../../test/fixtures/recorded-events.js';
 import { appendTo } from '../../../test/fixtures/recorded-store.js';
 import type { Projector } from './projection.js';
-import { startProjector } from './projector.js';
+import { startProjector, startThreadedProjector } from './projector.js';
 
 let models: TestReadModels;
 let pool: pg.Pool;
@@ -255,5 +255,20 @@ describe('dead letters', () => {
         ['undecodable', Buffer.from([0xfe]).toString('base64')],
       ]),
     );
+  });
+
+  it('are filed by nobody when the projection could not be started', async () => {
+    const starting = startThreadedProjector({
+      engines: { bus, store, pool },
+      logger: createLogger('projector', 'fatal', new PassThrough()),
+      env: { EVENTSTORE_URL: '' },
+      health: createHealth(),
+      metrics: createMetrics(),
+      fail: () => {},
+    });
+    await expect(starting).rejects.toThrow('EVENTSTORE_URL');
+    await bus.publish(TOPICS.dead_letters, [{ key: 'acme/alice', value: 'not JSON' }]);
+    await sleep(200);
+    expect((await allDeadLetters(pool)).items).toEqual([]);
   });
 });

@@ -27,14 +27,19 @@ async function startBoth(
   start: () => Projector | Promise<Projector>,
 ): Promise<Projector> {
   const filing = await startFiling(options);
-  const projection = await start();
-  return {
-    broken: projection.broken,
-    async close() {
-      await projection.close();
-      await filing.close();
-    },
-  };
+  try {
+    const projection = await start();
+    return {
+      broken: projection.broken,
+      async close() {
+        await projection.close();
+        await filing.close();
+      },
+    };
+  } catch (error) {
+    await filing.close();
+    throw error;
+  }
 }
 
 async function startFiling({

@@ -1,9 +1,8 @@
-import { PassThrough } from 'node:stream';
 import type { ThrowAway } from '#apps/standalone';
-import { openEngines } from '#libs/engines';
 import { createTopics, ledgerTopics } from '#libs/message-bus';
-import { createLogger, parseConfiguration, startEmbeddedPostgres } from '#libs/platform';
+import { startEmbeddedPostgres } from '#libs/platform';
 import { freePorts, startKafka } from '../../infra/kafka/cluster.js';
+import { openQuietEngines } from '../engines.js';
 import { startEventStore } from '../event-store-process.js';
 import { withAdmin } from '../kafka.js';
 import { postmasterPid } from '../postgres.js';
@@ -43,15 +42,7 @@ export async function startDeployment(kept: ThrowAway): Promise<Deployment> {
 
 async function deploy(kept: ThrowAway, opened: Opened): Promise<Omit<Deployment, 'close'>> {
   const { env, clocks } = await startServers(kept, opened);
-  const engines = await openEngines({
-    configuration: parseConfiguration(env),
-    logger: createLogger('bench', 'warn', new PassThrough()),
-    name: 'bench',
-    access: 'share',
-    on_fatal(error) {
-      throw error;
-    },
-  });
+  const engines = await openQuietEngines(env);
   opened.push(() => engines.close());
   const [gateway, writer, projector] = await Promise.all([
     openApp(APPS.gateway, env, kept, opened),

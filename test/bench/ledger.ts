@@ -1,16 +1,10 @@
-import { PassThrough } from 'node:stream';
 import { startLedgerWriter } from '#apps/ledger-writer';
 import { startThreadedProjector } from '#apps/projector';
 import { UsageGatewayModule } from '#apps/usage-gateway';
-import { openEngines, type Engines } from '#libs/engines';
+import type { Engines } from '#libs/engines';
 import { createHttpApp } from '#libs/http';
-import {
-  createHealth,
-  createLogger,
-  createMetrics,
-  parseConfiguration,
-  systemClock,
-} from '#libs/platform';
+import { createHealth, createLogger, createMetrics, systemClock } from '#libs/platform';
+import { openQuietEngines } from '../engines.js';
 import { driverOf, type Driver } from './driver.js';
 import { BENCH_KEY } from './http.js';
 
@@ -23,7 +17,7 @@ export interface LedgerUnderTest extends Driver {
 }
 
 const quiet = () => ({
-  logger: createLogger('bench', 'warn', new PassThrough()),
+  logger: createLogger('bench', 'silent'),
   health: createHealth(),
   metrics: createMetrics(),
   clock: systemClock,
@@ -31,26 +25,16 @@ const quiet = () => ({
 
 export async function startLedger(env: Record<string, string>): Promise<LedgerUnderTest> {
   const common = quiet();
-  const configuration = parseConfiguration(env);
-  const on_fatal = (error: unknown) => {
-    throw error;
-  };
-  const options = {
-    ...common,
-    configuration,
-    name: 'bench',
-    access: 'own',
-    in_threads: true,
-    on_fatal,
-  } as const;
-  const engines = await openEngines(options);
+  const engines = await openQuietEngines(env, { ...common, access: 'own', in_threads: true });
   const opened: { close(): Promise<unknown> }[] = [engines];
   opened.push(
     await startThreadedProjector({
       ...common,
       engines,
       env: { ...env, LOG_LEVEL: 'fatal' },
-      fail: on_fatal,
+      fail(error) {
+        throw error;
+      },
     }),
   );
   opened.push(await startLedgerWriter({ ...common, engines }));

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { throwAway } from '#apps/standalone';
 import { TOPICS } from '#libs/contracts';
-import { openEngines, type Engines } from '#libs/engines';
-import { createLogger, parseConfiguration } from '#libs/platform';
+import type { Engines } from '#libs/engines';
 import { projectedUpTo } from '#libs/read-models';
+import { openQuietEngines } from '../engines.js';
 import { startApp, stopApp } from './app-process.js';
 import { oneProcess } from './cpu.js';
 import { grant, usage } from './requests.js';
@@ -44,15 +43,7 @@ async function sendPart({ bus, pool }: Engines, part: number, already: number): 
 
 const kept = await throwAway('usage-ledger-memory');
 const env = { DATA_DIR: kept.folder };
-const engines = await openEngines({
-  configuration: parseConfiguration(env),
-  logger: createLogger('bench', 'warn', new PassThrough()),
-  name: 'bench',
-  access: 'own',
-  on_fatal(error) {
-    throw error;
-  },
-});
+const engines = await openQuietEngines(env, { access: 'own' });
 const projector = startApp('projector', { ...env, PORT: '0' }, kept);
 const writer = startApp('ledger-writer', { ...env, PORT: '0' }, kept);
 try {

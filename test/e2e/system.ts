@@ -1,5 +1,4 @@
-import { openEngines, type Engines } from '#libs/engines';
-import { createLogger, parseConfiguration } from '#libs/platform';
+import type { Engines } from '#libs/engines';
 import {
   callLedger,
   startLedgerProcess,
@@ -9,6 +8,7 @@ import {
   type Environment,
   type ThrowAway,
 } from '#apps/standalone';
+import { openQuietEngines } from '../engines.js';
 import { openBacking, type Backing, type EngineKind } from './backing.js';
 import { startCommand, type CommandRun, type RunningCommand } from './command.js';
 import { serverProcess, type ServerProcess } from './server-process.js';
@@ -106,15 +106,6 @@ export function besides(
     env,
     cli: (...args) => startCli(...args).ended,
     startCli,
-    openEngines: () =>
-      openEngines({
-        configuration: parseConfiguration(env),
-        logger: createLogger('e2e', 'fatal'),
-        name: 'e2e',
-        access: 'share',
-        on_fatal(error) {
-          throw error;
-        },
-      }),
+    openEngines: () => openQuietEngines(env),
   };
 }

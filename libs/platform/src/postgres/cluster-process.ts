@@ -141,7 +141,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** docs/adr: what the measurements of the embedded engine were taken with. */
+/** What docs/benchmarks.md was measured with. */
 const serverSettings = (port: number, settings: ServerSettings) => ({
   port,
   listen_addresses: '127.0.0.1',

@@ -59,7 +59,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   ],
   'libs/message-bus': [...base, 'kafkajs', '@nestjs/common', '@nestjs/microservices', 'rxjs', 'pg'],
   'libs/event-store': [...base, '@eventstore/db-client', '@grpc/grpc-js', 'pg'],
-  'libs/read-models': [...base, '#libs/ledger', 'pg', 'kysely'],
+  'libs/read-models': [...base, '#libs/ledger', 'pg'],
   'apps/usage-gateway': [...app, ...http, '#libs/engines', '#libs/message-bus'],
   'apps/ledger-writer': [...app, ...core, 'pg'],
   'apps/projector': [...app, ...core, 'pg', 'birpc'],

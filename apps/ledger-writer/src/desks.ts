@@ -22,7 +22,7 @@ import type { Stalls } from './stalls.js';
 /** So many events of one account may be ahead of the read side; the writer never folds more. */
 export const MAX_UNREAD_PER_ACCOUNT = 10_000;
 /** The same over all accounts of this writer. */
-export const MAX_UNREAD = 200_000;
+const MAX_UNREAD = 200_000;
 
 const WAIT_MS = 50;
 /** A read side that stands still for so long ends the attempt: the batch is delivered again. */
@@ -216,7 +216,7 @@ async function drainUnread(ports: DeskPorts, control: BatchControl): Promise<voi
   });
 }
 
-/** Tries until there is an answer; the partition pauses meanwhile and `ports.stalled` says so. */
+/** Tries until there is an answer; the partition pauses meanwhile and `ports.stalls` knows. */
 async function waitForReadSide<T>(
   ports: DeskPorts,
   control: BatchControl,

@@ -65,7 +65,7 @@ const isForPriceBook = (intake: Intake): intake is Intake<PriceBookPublishReques
   intake.request.type === 'PriceBookPublishRequested';
 
 /** Throws ContractViolation for a message that is not a request that may stand where it stands. */
-export function readMessage(message: ReceivedMessage): Intake {
+function readMessage(message: ReceivedMessage): Intake {
   const { value } = message;
   if (value === null) throw new ContractViolation('undecodable', 'the message has no value');
   if (typeof value !== 'string') throw new ContractViolation('undecodable', 'not UTF-8');

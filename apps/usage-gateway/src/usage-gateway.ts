@@ -3,7 +3,7 @@ import type { MessageBus } from '#libs/message-bus';
 import type { Service } from '#libs/platform';
 import { UsageGatewayModule } from './usage-gateway.module.js';
 
-export const USAGE_GATEWAY_API = {
+const USAGE_GATEWAY_API = {
   title: 'usage-gateway',
   description:
     'The write side of usage-ledger. Every write takes a request_id that its caller made: sent ' +

@@ -1,7 +1,7 @@
 import type { Decision, Outcome, RejectionReason } from './decisions.js';
 
 /** How HTTP says an outcome. A rejection is said by its reason. */
-export const OUTCOME_STATUS: Readonly<Record<Exclude<Outcome, 'rejected'>, 200 | 409>> = {
+const OUTCOME_STATUS: Readonly<Record<Exclude<Outcome, 'rejected'>, 200 | 409>> = {
   consumed: 200,
   granted: 200,
   price_book_published: 200,

@@ -199,7 +199,7 @@ function decideGrant(
   };
 }
 
-export const DEFAULT_PRIORITY = 100;
+const DEFAULT_PRIORITY = 100;
 
 const rejectGrant = (
   request: CreditsGrantRequested,

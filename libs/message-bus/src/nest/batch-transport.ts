@@ -9,7 +9,7 @@ import type {
   ReceivedMessage,
 } from '../port.js';
 
-export const BATCH_TRANSPORT = Symbol('batch transport');
+const BATCH_TRANSPORT = Symbol('batch transport');
 
 /** What a handler gets beside its batch: `@Ctx() context: BatchContext`. */
 export class BatchContext extends BaseRpcContext<[BatchControl]> {

@@ -61,7 +61,6 @@ describe('Postgres receives the elements that were sent', () => {
       arrays.hexArray,
       (hex) => `\\x${hex}`,
     ));
-  it('bool', () => accepts('bool', fc.boolean(), arrays.boolArray, String));
 });
 
 it('takes the limits of int8 as numbers and as bigints', async () => {

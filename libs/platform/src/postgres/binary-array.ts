@@ -6,7 +6,7 @@
  */
 type Elements<T> = readonly (T | null)[];
 
-const OID = { bool: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25, uuid: 2950 } as const;
+const OID = { bytea: 17, int8: 20, int2: 21, int4: 23, text: 25, uuid: 2950 } as const;
 
 const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
@@ -111,11 +111,6 @@ export const int8Array = (elements: Elements<number | bigint>): Buffer =>
     const high = Math.floor(whole(element) / 0x1_0000_0000);
     buffer.writeInt32BE(high, at);
     buffer.writeUInt32BE(element - high * 0x1_0000_0000, at + 4);
-  });
-
-export const boolArray = (elements: Elements<boolean>): Buffer =>
-  fixedWidth(OID.bool, 1, elements, (buffer, element, at) => {
-    buffer.writeUInt8(element ? 1 : 0, at);
   });
 
 const UUID_BYTES = 16;

@@ -3,7 +3,7 @@ import type { Instant } from '#libs/contracts';
 import { testReadModels, type TestReadModels } from '../../../../test/fixtures/read-models.js';
 import type { TestRecorder } from '../../../../test/fixtures/recorded-events.js';
 import { projectedUpTo } from '../checkpoint.js';
-import { accountHeads, accounts, dueAccounts } from './accounts.js';
+import { accounts, dueAccounts } from './accounts.js';
 
 let models: TestReadModels;
 let pool: pg.Pool;
@@ -55,23 +55,6 @@ it('finds the accounts with something due, the longest due first', async () => {
   recorder.ask(recorder.account('a'), { type: 'SweepRequested', request_id: 'sys:sweep:1' });
   await models.project();
   expect(await dueAccounts(pool, now, 10)).toEqual([b]);
-});
-
-it('walks over the heads of all accounts', async () => {
-  const all = [recorder.account('z'), recorder.account('a', 'other'), recorder.account('y')];
-  for (const account of all) recorder.grant(account, 5);
-  await models.project();
-  const headOf = ({ tenant_id, account_id, head }: (typeof all)[number]) => ({
-    tenant_id,
-    account_id,
-    ...head,
-    available: 5n,
-    reserved: 0n,
-  });
-
-  const first = await accountHeads(pool, undefined, 2);
-  expect(first).toEqual([headOf(all[2]!), headOf(all[0]!)]);
-  expect(await accountHeads(pool, first.at(-1), 2)).toEqual([headOf(all[1]!)]);
 });
 
 it('tells up to which event everything is projected', async () => {

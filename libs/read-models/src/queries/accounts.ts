@@ -53,30 +53,3 @@ export async function dueAccounts(
   );
   return rows;
 }
-
-/** Where the read side stands on one stream. */
-export interface AccountHead {
-  readonly tenant_id: string;
-  readonly account_id: string;
-  readonly revision: number;
-  readonly chain: string;
-  readonly available: Credits;
-  readonly reserved: Credits;
-}
-
-/** Accounts of all tenants after (tenant, account) in the order of their ids; for audits. */
-export async function accountHeads(
-  pool: Pool,
-  after: Pick<AccountHead, 'tenant_id' | 'account_id'> | undefined,
-  limit: number,
-  schema: string = READ_SCHEMA,
-): Promise<AccountHead[]> {
-  const { rows } = await pool.query<Omit<AccountHead, 'revision'> & { revision: bigint }>(
-    `select tenant_id, account_id, revision, encode(chain, 'hex') as chain, available, reserved
-     from ${schemaName(schema)}.accounts
-     where (tenant_id, account_id) > ($1::text collate "C", $2::text collate "C")
-     order by tenant_id, account_id limit $3::int8`,
-    [after?.tenant_id ?? '', after?.account_id ?? '', limit],
-  );
-  return rows.map((row) => ({ ...row, revision: Number(row.revision) }));
-}

@@ -1,4 +1,11 @@
-import { AccountId, InstantInput, Period, PriceBookVersion, RequestId } from '#libs/contracts';
+import {
+  AccountId,
+  DayInput,
+  InstantInput,
+  Period,
+  PriceBookVersion,
+  RequestId,
+} from '#libs/contracts';
 import { DEFAULT_PAGE, MAX_PAGE, USAGE_GROUPS } from '#libs/read-models';
 import { z } from 'zod';
 
@@ -74,11 +81,9 @@ export const PriceBookQuestion = z.strictObject({
 });
 export type PriceBookQuestion = z.infer<typeof PriceBookQuestion>;
 
-const day = z.iso.date('must be a day such as 2026-01-31');
-
 export const SummaryQuestion = z.strictObject({
-  from: day.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
-  to: day.optional().meta({ description: 'First day that no longer counts' }),
+  from: DayInput.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
+  to: DayInput.optional().meta({ description: 'First day that no longer counts' }),
   group_by: z
     .string()
     .transform((text) => text.split(',').filter((name) => name !== ''))

@@ -162,4 +162,17 @@ describe('what a batch records', () => {
     );
     expect(after.decisions[0]).toMatchObject({ credits: 7n, price_book_version: 'v2' });
   });
+
+  it('F26: refuses a price book whose notice ran out while it waited to be decided', async () => {
+    const { world, deliver } = await fundedWorld();
+    const book = publication('p-1', {
+      version: 'v2',
+      effective_from: '2026-01-31T12:02:00Z',
+      prices: { 'text.generation': { credits: 7 } },
+    });
+    // Usage that was stamped after 12:02 may have been decided by now, by the old prices.
+    const writer = writerOn(world, { clock: () => Date.UTC(2026, 0, 31, 12, 1, 1) });
+    const { decisions } = await writer.handle(deliver([book]));
+    expect(decisions).toMatchObject([{ outcome: 'rejected', reason: 'effective_from_too_soon' }]);
+  });
 });

@@ -11,6 +11,7 @@ import {
   type Instant,
 } from '#libs/contracts';
 import { memoryEventStore, type AppendResult, type EventStore } from '#libs/event-store';
+import { memoryMessageBus } from '#libs/message-bus';
 import { jest } from '@jest/globals';
 import { deliveries, grant, messageOf, TENANT, usage } from '../../../test/fixtures/requests.js';
 import {
@@ -114,6 +115,19 @@ describe('F19, F20, F30: what is not a request becomes a dead letter and holds n
     const { decisions, letters } = await writerOn(world).handle(deliver([message, usage('r-ok')]));
     expect(letters).toMatchObject([{ reason, source: { offset: 1 } }]);
     expect(decisions.map(({ request_id }) => request_id)).toEqual(['r-ok']);
+  });
+
+  it.each([
+    ['quotes', '"'.repeat(900_000)],
+    ['bytes', Buffer.alloc(900_000, 0xff)],
+    ['control characters', '\u0001'.repeat(200_000)],
+  ])('F20: what would outgrow the bus as a letter is cut: %s', async (_, value) => {
+    const { world, deliver } = await fundedWorld();
+    const bus = memoryMessageBus({ topics: Object.values(TOPICS), partitions: 1 });
+    const writer = writerOn(world, { bus });
+    await writer.handle(deliver([{ key: '"'.repeat(90_000), value }, usage('r-ok')]));
+    await bus.close();
+    expect(eventsOf(world)).toHaveLength(2);
   });
 
   it('whoever may publish usage may not mint credits', async () => {

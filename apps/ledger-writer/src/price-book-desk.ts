@@ -16,10 +16,18 @@ import type { Intake } from './intake.js';
 import type { PriceBookShelf } from './price-book-shelf.js';
 import type { Answer } from './round.js';
 
-/** Decides one publication of a price book; reads the stream and tries again on a conflict. */
+/**
+ * Decides one publication of a price book; reads the stream and tries again on a conflict. The notice
+ * counts from now, not from when it was asked for: usage may have been stamped and decided meanwhile. The
+ * clock can only refuse, it prices nothing.
+ */
 export async function decidePublication(
   intake: Intake<PriceBookPublishRequested>,
-  ports: { readonly shelf: PriceBookShelf; readonly store: EventAppender },
+  ports: {
+    readonly shelf: PriceBookShelf;
+    readonly store: EventAppender;
+    readonly clock: () => number;
+  },
   control: BatchControl,
 ): Promise<Answer> {
   const { request, fingerprint, source, message } = intake;
@@ -27,7 +35,7 @@ export async function decidePublication(
     await control.heartbeat();
     const { books, head } = await ports.shelf.read(request.tenant_id);
     const now = books.now !== null && books.now > message.timestamp ? books.now : message.timestamp;
-    const earliest = instantOf(epochMsOf(now) + MIN_NOTICE_MS);
+    const earliest = instantOf(Math.max(epochMsOf(now), ports.clock()) + MIN_NOTICE_MS);
     const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });
     if (verdict.kind === 'answered') return { intake, decision: verdict.decision };
     const [event] = verdict.events as [PriceBookEvent];

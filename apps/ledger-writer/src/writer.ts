@@ -2,6 +2,7 @@ import {
   deadLetterOf,
   encodeDeadLetter,
   encodeDecision,
+  fittingDeadLetter,
   instantOf,
   REPLY_TO_HEADER,
   TOPICS,
@@ -208,7 +209,7 @@ function conflictRefusal({ intake, decision }: Answer): Refusal[] {
   return [{ message: intake.message, reason: 'conflict', detail }];
 }
 
-const deadLetterMessage = ({ message, reason, detail }: Refusal): OutgoingMessage => ({
-  key: message.key,
-  value: encodeDeadLetter(deadLetterOf(message, reason, detail)),
-});
+function deadLetterMessage({ message, reason, detail }: Refusal): OutgoingMessage {
+  const letter = fittingDeadLetter(deadLetterOf(message, reason, detail));
+  return { key: letter.key, value: encodeDeadLetter(letter) };
+}

@@ -1,4 +1,11 @@
-import { decodeDeadLetter, deadLetterOf, encodeDeadLetter, originalBytes } from './dead-letters.js';
+import {
+  decodeDeadLetter,
+  deadLetterOf,
+  encodeDeadLetter,
+  fittingDeadLetter,
+  MAX_DEAD_LETTER_BYTES,
+  originalBytes,
+} from './dead-letters.js';
 import type { Instant } from './time.js';
 
 const message = {
@@ -44,4 +51,35 @@ it('refuses what no writer of ours can have sent', () => {
   expect(() => decodeDeadLetter('not JSON')).toThrow('JSON');
   const letter = deadLetterOf(message, 'wrong_key', '');
   expect(() => decodeDeadLetter(encodeDeadLetter({ ...letter, schema: 2 as 1 }))).toThrow('schema');
+});
+
+describe('F20: a letter that would outgrow the bus', () => {
+  const MB = 1_000_000;
+  it.each([
+    ['quotes', { value: '"'.repeat(MB) }],
+    ['control characters', { value: '\u0001'.repeat(200_000) }],
+    ['bytes', { value: Buffer.alloc(MB, 0xff) }],
+    ['a key', { key: '"'.repeat(MB), value: null }],
+    ['a key of letters', { key: 'ä'.repeat(300_000), value: null }],
+    ['headers', { headers: { a: '"'.repeat(MB) } }],
+  ])('keeps its beginning, size and hash: %s', (_name, large) => {
+    const whole = deadLetterOf({ ...message, ...large }, 'undecodable', 'not JSON');
+    const letter = fittingDeadLetter(whole);
+    const bytes = originalBytes(whole) ?? Buffer.alloc(0);
+    expect(Buffer.byteLength(encodeDeadLetter(letter))).toBeLessThan(MAX_DEAD_LETTER_BYTES);
+    expect(decodeDeadLetter(encodeDeadLetter(letter))).toEqual(letter);
+    expect(letter).toMatchObject({ reason: 'too_large', source: whole.source, headers: {} });
+    expect(letter.detail).toContain(`of ${bytes.length} bytes`);
+    expect(letter.detail).toContain('undecodable: not JSON');
+    expect(originalBytes(letter)).toEqual(bytes.subarray(0, 16_384));
+  });
+
+  it.each([
+    ['a small one', '{}'],
+    ['the largest request', 'ä'.repeat(256 * 1_024)],
+    ['quotes that fit', '"'.repeat(400_000)],
+  ])('is left whole when it fits: %s', (_name, value) => {
+    const letter = deadLetterOf({ ...message, value }, 'unknown_schema', '');
+    expect(fittingDeadLetter(letter)).toBe(letter);
+  });
 });

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { decodeRecorded, encodeJson } from './json.js';
 import { DEAD_LETTER_REASONS, storableText, type DeadLetterReason } from './errors.js';
@@ -56,6 +57,43 @@ function encodeBytes(value: string | Uint8Array | null): Pick<DeadLetter, 'value
 /** The original message's value, byte for byte; null when it had none. */
 export const originalBytes = (letter: Pick<DeadLetter, 'value' | 'encoding'>): Buffer | null =>
   letter.value === null ? null : Buffer.from(letter.value, letter.encoding);
+
+/** Most bytes of an encoded letter and its key; a message bus takes 1 MB with its framing. */
+export const MAX_DEAD_LETTER_BYTES = 900_000;
+const KEPT_BYTES = 16 * 1024;
+const KEPT_KEY = 512;
+/** Of one UTF-16 unit in JSON: `\u0001`. */
+const MAX_BYTES_PER_UNIT = 6;
+
+/**
+ * The letter, or what fits of it: escaped or as base64 a message may outgrow the bus that brought it, and
+ * a letter that cannot be published would hold up its partition for ever. What is cut is `too_large`, so
+ * it is never redriven; size and hash of the original are told.
+ */
+export function fittingDeadLetter(letter: DeadLetter): DeadLetter {
+  if (fits(letter)) return letter;
+  const bytes = originalBytes(letter) ?? Buffer.alloc(0);
+  return {
+    ...letter,
+    key: letter.key?.slice(0, KEPT_KEY).toWellFormed() ?? null,
+    value: bytes.subarray(0, KEPT_BYTES).toString('base64'),
+    encoding: 'base64',
+    headers: {},
+    reason: 'too_large',
+    detail: storableText(
+      `kept are the first ${KEPT_BYTES} of ${bytes.length} bytes (SHA-256 ${hash('sha256', bytes)}) and ` +
+        `no headers; the whole is at its coordinate. It was ${letter.reason}: ${letter.detail}`,
+    ),
+  };
+}
+
+function fits(letter: DeadLetter): boolean {
+  const texts = [letter.key, letter.key, letter.value, ...Object.entries(letter.headers).flat()];
+  const units = texts.reduce((sum, text) => sum + (text?.length ?? 0), letter.detail.length);
+  if (units * MAX_BYTES_PER_UNIT < MAX_DEAD_LETTER_BYTES / 2) return true;
+  const key_bytes = Buffer.byteLength(letter.key ?? '');
+  return Buffer.byteLength(encodeDeadLetter(letter)) + key_bytes <= MAX_DEAD_LETTER_BYTES;
+}
 
 export const encodeDeadLetter = (letter: DeadLetter): string => encodeJson(letter);
 

@@ -10,21 +10,28 @@ export const Instant = z
   .brand<'Instant'>();
 export type Instant = z.infer<typeof Instant>;
 
-const TIME = 'must be an RFC 3339 date and time such as 2026-01-31T12:00:00Z';
+const TIME = 'must be an RFC 3339 date and time from 1970 on, such as 2026-01-31T12:00:00Z';
 const INSTANT_LENGTH = 24;
+const EPOCH = '1970-01-01T00:00:00.000Z';
 
 /**
- * Any RFC 3339 time of a caller, normalised to an Instant (finer fractions are cut). Refused when its
- * offset leads out of the years 0000 to 9999 in UTC: such an instant would not sort as text.
+ * Any RFC 3339 time of a caller, normalised to an Instant (finer fractions are cut). Refused outside of
+ * the years 1970 to 9999 in UTC: later ones do not sort as text, and no usage is older; a year 0 would be
+ * a day that Postgres does not have.
  */
 export const InstantInput = z.iso
   .datetime({ offset: true, error: TIME })
   .transform((text) => (isInstant(text) ? text : instantOf(Date.parse(text))))
-  .refine((instant) => instant.length === INSTANT_LENGTH, TIME);
+  .refine((instant) => instant.length === INSTANT_LENGTH && instant >= EPOCH, TIME);
 
 /** Whether a date and time is in the one form already, as most are: of its length, and in UTC. */
 const isInstant = (datetime: string): datetime is Instant =>
   datetime.length === INSTANT_LENGTH && datetime.endsWith('Z');
+
+/** A UTC day of a caller, `2026-01-31`, of the same years. */
+export const DayInput = z.iso
+  .date('must be a day such as 2026-01-31')
+  .refine((day) => day >= dayOf(EPOCH as Instant), 'must be a day from 1970 on');
 
 /** A UTC month, `2026-01`. */
 export const Period = z

@@ -39,6 +39,21 @@ describe('a batch of events', () => {
     );
   });
 
+  it('is taken at the ends of everything that a request may say', async () => {
+    const alice = recorder.account('a'.repeat(128));
+    const [first, last] = ['1970-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z'];
+    const most = { request_id: 'r'.repeat(128), occurred_at: first, effective_at: first };
+    recorder.grant(alice, 10 ** 15, { ...most, expires_at: last, priority: 1_000 });
+    recorder.grant(alice, 1, { effective_at: last });
+    recorder.use(alice, 'text.generation', 10 ** 12, { occurred_at: first });
+    await models.project();
+    const { usage_totals, grants } = await allRows(pool);
+    expect(usage_totals).toMatchObject([
+      { period: '1970-01', day: '1970-01-01', quantity: 10 ** 12 },
+    ]);
+    expect(grants).toHaveLength(2);
+  });
+
   it('becomes the balance and the folded state of each account', async () => {
     const [alice, bob] = [recorder.account('alice'), recorder.account('bob')];
     recorder.grant(alice, 100, { expires_at: '2026-02-10T00:00:00.000Z' });

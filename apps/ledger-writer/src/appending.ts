@@ -1,11 +1,11 @@
 import type { AppendResult, EventAppender, StreamAppend } from '#libs/event-store';
 import type { BatchControl } from '#libs/message-bus';
+import { backoffMs } from '#libs/platform';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export type DefiniteResult = Extract<AppendResult, { kind: 'appended' | 'conflict' }>;
 
-const FIRST_PAUSE_MS = 25;
-const LAST_PAUSE_MS = 2_000;
+const RETRY = { min_ms: 25, max_ms: 2_000 };
 
 /**
  * Appends until every answer is definite. An unknown outcome is resolved by repeating the identical
@@ -19,7 +19,7 @@ export async function appendUntilDefinite(
 ): Promise<DefiniteResult[]> {
   const definite: DefiniteResult[] = [];
   let open = appends.map((append, index) => ({ append, index }));
-  for (let pause_ms = FIRST_PAUSE_MS; ; pause_ms = Math.min(pause_ms * 2, LAST_PAUSE_MS)) {
+  for (let attempt = 1; ; attempt += 1) {
     const results = await appender.appendMany(open.map(({ append }) => append));
     const unknown: typeof open = [];
     for (const [i, result] of results.entries()) {
@@ -29,7 +29,7 @@ export async function appendUntilDefinite(
     }
     if (unknown.length === 0) return definite;
     open = unknown;
-    await delay(pause_ms * (0.5 + Math.random() / 2), undefined, { signal: control.signal });
+    await delay(backoffMs(RETRY, attempt), undefined, { signal: control.signal });
     await control.heartbeat();
   }
 }

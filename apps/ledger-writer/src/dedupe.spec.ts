@@ -1,7 +1,8 @@
 import { TOPICS } from '#libs/contracts';
-import { deliveries, grant, publication, sweep, usage } from '../../../test/fixtures/requests.js';
+import { deliveries, grant, sweep, usage } from '../../../test/fixtures/requests.js';
 import { eventsOf, newWorld, writerOn } from '../../../test/fixtures/writer.js';
 
+/** Its grant is not projected yet. */
 async function fundedWorld(credits = '100') {
   const world = newWorld();
   const deliver = deliveries();
@@ -140,39 +141,5 @@ describe('what a batch records', () => {
     const { world, deliver } = await fundedWorld();
     await writerOn(world).handle(deliver([usage('r-1')]));
     expect(eventsOf(world)[1]!.source).toEqual({ topic: TOPICS.requests, partition: 0, offset: 1 });
-  });
-
-  it('publishes a price book, replays it, and prices by it once it is in force', async () => {
-    const { world, deliver } = await fundedWorld();
-    const writer = writerOn(world);
-    const book = publication('p-1', {
-      version: 'v2',
-      effective_from: '2026-01-31T13:00:00Z',
-      prices: { 'text.generation': { credits: 7 } },
-    });
-    const { decisions } = await writer.handle(deliver([book, book, usage('r-1')]));
-    expect(decisions.map(({ outcome, replayed }) => [outcome, replayed])).toEqual([
-      ['consumed', false],
-      ['price_book_published', false],
-      ['price_book_published', true],
-    ]);
-    const later = deliveries(TOPICS.requests, Date.UTC(2026, 0, 31, 13));
-    const after = await writerOn(world, { clock: () => Date.UTC(2026, 0, 31, 13) }).handle(
-      later([usage('r-2', { occurred_at: '2026-01-31T12:30:00.000Z' })]),
-    );
-    expect(after.decisions[0]).toMatchObject({ credits: 7n, price_book_version: 'v2' });
-  });
-
-  it('F26: refuses a price book whose notice ran out while it waited to be decided', async () => {
-    const { world, deliver } = await fundedWorld();
-    const book = publication('p-1', {
-      version: 'v2',
-      effective_from: '2026-01-31T12:02:00Z',
-      prices: { 'text.generation': { credits: 7 } },
-    });
-    // Usage that was stamped after 12:02 may have been decided by now, by the old prices.
-    const writer = writerOn(world, { clock: () => Date.UTC(2026, 0, 31, 12, 1, 1) });
-    const { decisions } = await writer.handle(deliver([book]));
-    expect(decisions).toMatchObject([{ outcome: 'rejected', reason: 'effective_from_too_soon' }]);
   });
 });

@@ -2,8 +2,6 @@ import {
   accountKey,
   accountStream,
   encodeEvent,
-  followLink,
-  GENESIS,
   InvariantBroken,
   linkEvent,
   TOPICS,
@@ -16,23 +14,13 @@ import { jest } from '@jest/globals';
 import { deliveries, grant, messageOf, TENANT, usage } from '../../../test/fixtures/requests.js';
 import {
   eventsOf,
-  newWorld,
-  SHIPPED,
+  fundedWorld,
   watchedStore,
   writerOn,
   type World,
 } from '../../../test/fixtures/writer.js';
-import { PriceBookShelf } from './price-book-shelf.js';
 
 const STREAM = accountStream(accountKey(TENANT, 'acct-1'));
-
-async function fundedWorld(credits = '100') {
-  const world = newWorld();
-  const deliver = deliveries();
-  await writerOn(world).handle(deliver([grant('g-1', credits)]));
-  world.read_side.project();
-  return { world, deliver };
-}
 
 /** A store whose first answer is lost; `written` says whether the events were. */
 function forgetfulStore(world: World, written: boolean): EventStore {
@@ -254,63 +242,5 @@ describe('time', () => {
     await writer.handle(back([usage('r-2', { occurred_at: '2026-01-31T10:00:00.000Z' })]));
     const [, first, second] = eventsOf(world);
     expect(second!.recorded_at).toBe(first!.recorded_at);
-  });
-});
-
-describe('F26: the price book', () => {
-  it('is shipped once, though two writers start at once', async () => {
-    const world = newWorld();
-    const deliver = deliveries();
-    await Promise.all([
-      writerOn(world).handle(deliver([grant('g-1', '5')])),
-      writerOn(world).handle(deliver([grant('g-2', '5', { account_id: 'acct-2' })])),
-    ]);
-    expect(world.log.streams.get(`pricebook-${TENANT}`)).toHaveLength(1);
-  });
-
-  it('that this version cannot read stops every decision, now and later', async () => {
-    const { world, deliver } = await fundedWorld();
-    let elapsed_ms = 0;
-    const store = watchedStore(world.log);
-    const shelf = new PriceBookShelf(store, SHIPPED, () => elapsed_ms);
-    const writer = writerOn(world, { store, shelf });
-    await writer.handle(deliver([usage('r-1')]));
-    const stream = `pricebook-${TENANT}`;
-    const [shipped] = world.log.streams.get(stream)!;
-    const head = followLink(GENESIS, shipped!);
-    const { event } = linkEvent(head, 'PriceBookPublished', '{"schema":2}');
-    await store.appendMany([{ stream, expected_revision: 0, events: [event] }]);
-    for (const id of ['r-2', 'r-3']) {
-      elapsed_ms += 11_000;
-      await expect(writer.handle(deliver([usage(id)]))).rejects.toThrow('cannot be read');
-    }
-    expect(eventsOf(world)).toHaveLength(2);
-  });
-
-  it('whose first publication is not known to be written is waited for', async () => {
-    const world = newWorld();
-    const store = memoryEventStore(world.log);
-    const appendMany = async () => [{ kind: 'unknown' as const, why: 'no answer' }];
-    const writer = writerOn(world, { store: { ...store, appendMany } });
-    const [message] = deliveries()([usage('r-1')]);
-    await expect(writer.handle([message!])).rejects.toThrow('no price book yet');
-    expect(world.read_side.parked.size).toBe(0);
-    expect((await writerOn(world).handle([message!])).decisions).toHaveLength(1);
-  });
-
-  it('nothing is decided on one that was last read more than 30 s ago', async () => {
-    const { world, deliver } = await fundedWorld();
-    let elapsed_ms = 0;
-    const store = watchedStore(world.log);
-    const shelf = new PriceBookShelf(store, SHIPPED, () => elapsed_ms);
-    const writer = writerOn(world, { store, shelf });
-    await writer.handle(deliver([usage('r-1')]));
-    jest.mocked(store.readStream).mockImplementation(() => {
-      throw new Error('the store is away');
-    });
-    elapsed_ms = 29_000;
-    expect((await writer.handle(deliver([usage('r-2')]))).decisions).toHaveLength(1);
-    elapsed_ms = 31_000;
-    await expect(writer.handle(deliver([usage('r-3')]))).rejects.toThrow('the store is away');
   });
 });

@@ -16,8 +16,7 @@ afterEach(() => models.drop());
 const TIMES = {
   linger_ms: 1,
   stand_by_ms: 10,
-  first_pause_ms: 5,
-  longest_pause_ms: 20,
+  retry: { min_ms: 5, max_ms: 20 },
   silence_ms: 20,
 };
 

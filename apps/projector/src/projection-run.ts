@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ACCOUNT_STREAM_PREFIX, epochMsOf, InvariantBroken } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
-import { withAdvisoryLock, type Clock, type Logger } from '#libs/platform';
+import { backoffMs, withAdvisoryLock, type Backoff, type Clock, type Logger } from '#libs/platform';
 import { createProjection, type Applied, type Checkpoint } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { gathered } from './gathered.js';
@@ -31,9 +31,8 @@ export interface ProjectionTimes {
   readonly linger_ms: number;
   /** How often a projector that stands by asks whether it is its turn. */
   readonly stand_by_ms: number;
-  /** Pause after the first failure; doubled up to the longest, and jittered. */
-  readonly first_pause_ms: number;
-  readonly longest_pause_ms: number;
+  /** Pauses after failures. */
+  readonly retry: Backoff;
   /** After so long without events the store is asked whether there are none. */
   readonly silence_ms: number;
 }
@@ -41,8 +40,7 @@ export interface ProjectionTimes {
 const TIMES: ProjectionTimes = {
   linger_ms: 10,
   stand_by_ms: 1_000,
-  first_pause_ms: 100,
-  longest_pause_ms: 5_000,
+  retry: { min_ms: 100, max_ms: 5_000 },
   silence_ms: 10_000,
 };
 
@@ -98,7 +96,7 @@ export class ProjectionRun {
         }
         this.#failures += 1;
         logger.error({ err, attempt: this.#failures }, 'projecting failed; it begins again');
-        await this.#pause(this.#backoffMs());
+        await this.#pause(backoffMs(this.times.retry, this.#failures));
       }
     }
   }
@@ -184,12 +182,6 @@ export class ProjectionRun {
     const range = { prefix: ACCOUNT_STREAM_PREFIX, after, batch_size: 1 };
     for await (const [event] of this.ports.store.readAll(range)) return event;
     return undefined;
-  }
-
-  #backoffMs(): number {
-    const { first_pause_ms, longest_pause_ms } = this.times;
-    const pause_ms = Math.min(first_pause_ms * 2 ** (this.#failures - 1), longest_pause_ms);
-    return pause_ms * (0.5 + Math.random() / 2);
   }
 
   async #pause(ms: number): Promise<void> {

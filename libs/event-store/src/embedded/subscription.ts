@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { isRetriable } from '#libs/platform';
+import { backoffMs, isRetriable } from '#libs/platform';
 import type { Bell } from '../bell.js';
 import type { RecordedEvent } from '../port.js';
 import { requireWithinLog } from '../position.js';
@@ -25,7 +25,7 @@ const OWN_POLL_MS = 25;
 const FIRST_POLL_MS = 5;
 const MAX_POLL_MS = 100;
 
-const MAX_BACKOFF_MS = 2_000;
+const RETRY = { min_ms: 50, max_ms: 2_000 };
 
 /** Follows the log from position `after`. Reads from memory what is there, the rest from the database. */
 export async function* subscription(
@@ -94,9 +94,7 @@ async function persist<T>(
     } catch (error) {
       if (!isRetriable(error)) throw error;
       on_failure(error, attempt);
-      const backoff_ms = Math.min(25 * 2 ** attempt, MAX_BACKOFF_MS);
-      const jittered_ms = backoff_ms * (0.5 + Math.random() / 2);
-      await sleep(jittered_ms, undefined, { signal: ending }).catch(() => {});
+      await sleep(backoffMs(RETRY, attempt), undefined, { signal: ending }).catch(() => {});
     }
   }
   return undefined;

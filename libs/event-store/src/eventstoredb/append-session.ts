@@ -1,3 +1,4 @@
+import { backoffMs } from '#libs/platform';
 import { randomInt } from 'node:crypto';
 import type * as grpc from '@grpc/grpc-js';
 import { InvariantBroken } from '#libs/contracts';
@@ -38,8 +39,7 @@ interface Pending {
 
 const PATH = '/event_store.client.streams.Streams/BatchAppend';
 const MAX_IN_FLIGHT = { appends: 1_024, bytes: 16_000_000 };
-const FIRST_BACKOFF_MS = 25;
-const MAX_BACKOFF_MS = 2_000;
+const REOPEN = { min_ms: 50, max_ms: 2_000 };
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
@@ -163,10 +163,9 @@ export class AppendSession {
 
   /** Opens the next call when the connection has been told, after a pause; at once the first time. */
   #reopen(told: Promise<void>): void {
-    const most_ms = Math.min(MAX_BACKOFF_MS, this.#options.append_timeout_ms / 2);
-    const failures = this.#failures - 1;
-    const backoff_ms = failures < 1 ? 0 : Math.min(most_ms, FIRST_BACKOFF_MS * 2 ** failures);
-    const pause_ms = backoff_ms * (0.5 + Math.random() / 2);
+    const max_ms = Math.min(REOPEN.max_ms, this.#options.append_timeout_ms / 2);
+    const again = this.#failures - 1;
+    const pause_ms = again < 1 ? 0 : backoffMs({ ...REOPEN, max_ms }, again);
     void told.then(() =>
       setTimeout(() => {
         this.#opening = false;

@@ -1,3 +1,4 @@
+import { backoffMs } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { InvariantBroken } from '#libs/contracts';
@@ -10,8 +11,7 @@ export interface Persistence {
   readonly on_failure: (error: unknown, attempt: number) => void;
 }
 
-const FIRST_BACKOFF_MS = 25;
-const MAX_BACKOFF_MS = 2_000;
+const RETRY = { min_ms: 50, max_ms: 2_000 };
 
 /** What no repetition mends. */
 const FINAL: readonly unknown[] = [
@@ -34,9 +34,7 @@ export async function persist<T>(
       if (error instanceof InvariantBroken || FINAL.includes(codeOf(error))) throw error;
       on_failure(error, attempt);
       if (attempt >= attempts) throw error;
-      const backoff_ms = Math.min(FIRST_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS);
-      const jittered_ms = backoff_ms * (0.5 + Math.random() / 2);
-      await sleep(jittered_ms, undefined, signal === undefined ? {} : { signal });
+      await sleep(backoffMs(RETRY, attempt), undefined, signal === undefined ? {} : { signal });
     }
   }
 }

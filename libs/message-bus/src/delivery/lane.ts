@@ -1,3 +1,4 @@
+import { backoffMs, type Backoff } from '#libs/platform';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   OwnershipLost,
@@ -5,7 +6,6 @@ import {
   type ConsumeOptions,
   type ReceivedMessage,
 } from '../port.js';
-import { backoffMs, type Backoff } from './backoff.js';
 import { createBell } from './bell.js';
 import type { Cursor, Feed, Run } from './cursor.js';
 

@@ -1,8 +1,14 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Instant } from '#libs/contracts';
-import { int2Array, int4Array, isRetriable, textArray } from '#libs/platform';
+import {
+  type Backoff,
+  backoffMs,
+  int2Array,
+  int4Array,
+  isRetriable,
+  textArray,
+} from '#libs/platform';
 import type pg from 'pg';
-import { backoffMs, type Backoff } from '../delivery/backoff.js';
 import { checkSize, messageBytes, normalText, normalValue } from '../message-value.js';
 import { partitionOf } from '../partitioner.js';
 import type { OutgoingMessage } from '../port.js';

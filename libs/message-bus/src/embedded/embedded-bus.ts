@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { int2Array } from '#libs/platform';
+import { type Backoff, int2Array } from '#libs/platform';
 import type pg from 'pg';
-import type { Backoff } from '../delivery/backoff.js';
 import { startTail } from '../delivery/tail.js';
 import type { Consumer, MessageBus, PartitionPosition, ReceivedMessage } from '../port.js';
 import { CHANNEL, createAnnouncer, LISTENER_LOCK } from './announcer.js';

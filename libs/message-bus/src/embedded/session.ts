@@ -1,6 +1,6 @@
+import { backoffMs, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { backoffMs, type Backoff } from '../delivery/backoff.js';
 import { createBell } from '../delivery/bell.js';
 
 export interface SessionOptions {

@@ -1,6 +1,6 @@
+import { backoffMs } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type EachBatchPayload, type Kafka } from 'kafkajs';
-import { backoffMs } from '../delivery/backoff.js';
 import type { Consumer } from '../port.js';
 import { togetherAssigner } from './assigner.js';
 import { isFetchedBy } from './client-patches.js';

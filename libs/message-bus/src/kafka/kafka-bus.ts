@@ -1,4 +1,4 @@
-import type { Backoff } from '../delivery/backoff.js';
+import type { Backoff } from '#libs/platform';
 import type {
   ConsumeOptions,
   Consumer,

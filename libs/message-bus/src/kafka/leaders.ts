@@ -1,6 +1,6 @@
+import { backoffMs, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker, Cluster } from 'kafkajs';
-import { backoffMs, type Backoff } from '../delivery/backoff.js';
 import { fatalCause } from './errors.js';
 
 /** Who leads which partition, kept up while leaders move. */

@@ -1,5 +1,5 @@
+import { backoffMs, type Backoff } from '#libs/platform';
 import type { Broker, Message } from 'kafkajs';
-import { backoffMs, type Backoff } from '../delivery/backoff.js';
 import { checkSize, MAX_MESSAGE_BYTES, messageBytes } from '../message-value.js';
 import { partitionOf } from '../partitioner.js';
 import type { OutgoingMessage } from '../port.js';

@@ -1,6 +1,6 @@
+import { backoffMs, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from 'kafkajs';
-import { backoffMs, type Backoff } from '../delivery/backoff.js';
 import type { Consumer, ReceivedMessage } from '../port.js';
 import { OffsetLost } from './errors.js';
 import type { Leaders } from './leaders.js';

@@ -1,4 +1,4 @@
-import type { Backoff } from '../delivery/backoff.js';
+import type { Backoff } from '#libs/platform';
 import { type Cursor, type Feed, readFairly } from '../delivery/cursor.js';
 import { type Member, startMember } from '../delivery/member.js';
 import { startTail } from '../delivery/tail.js';

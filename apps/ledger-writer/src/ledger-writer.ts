@@ -97,12 +97,18 @@ function watch({ engines, health, metrics }: LedgerWriterOptions, stalls: Stalls
   const positions = () => engines.bus.positions(GROUPS.writer, REQUEST_TOPICS);
   const watchdog = createWatchdog({
     limit_seconds: STUCK_LIMIT_SECONDS,
-    lag: async () => {
-      const lag = sum(await positions(), ({ begin, end, committed }) => end - (committed ?? begin));
-      metrics.lag.set({ worker }, lag);
-      return lag;
+    look: async () => {
+      const partitions = (await positions()).map(({ topic, partition, begin, end, committed }) => ({
+        name: `${topic}/${partition}`,
+        lag: end - (committed ?? begin),
+        position: committed,
+      }));
+      metrics.lag.set(
+        { worker },
+        partitions.reduce((sum, { lag }) => sum + lag, 0),
+      );
+      return partitions;
     },
-    position: async () => sum(await positions(), ({ committed }) => committed ?? 0),
   });
   const removals = [
     health.add('readiness', 'ledger_writer', async () => {
@@ -119,6 +125,3 @@ function watch({ engines, health, metrics }: LedgerWriterOptions, stalls: Stalls
     for (const remove of removals) remove();
   };
 }
-
-const sum = <T>(list: readonly T[], amount: (one: T) => number): number =>
-  list.reduce((total, one) => total + amount(one), 0);

@@ -41,8 +41,13 @@ export function startProjection(options: ProjectionOptions): Projector {
 /** Not ready once it has stopped for good, or while events wait and none is projected. */
 function watch(run: ProjectionRun, { health, metrics, clock }: ProjectionOptions): () => void {
   const watchdog = createWatchdog({
-    lag: async () => run.in_hand || Number((await run.nextWaiting()) !== undefined),
-    position: () => run.checkpoint?.position,
+    look: async () => [
+      {
+        name: 'events',
+        lag: run.in_hand || Number((await run.nextWaiting()) !== undefined),
+        position: run.checkpoint?.position,
+      },
+    ],
     limit_seconds: STUCK_LIMIT_SECONDS,
     clock,
   });

@@ -107,6 +107,10 @@ describe('a single event', () => {
       { data: { items: [{ operation: 'x', quantity: 1 }], quantity: 1 } },
       'data.quantity',
     ],
+    ['data that nobody reads', { data_base64: 'eyJxdWFudGl0eSI6IDUwfQ==' }, 'data_base64'],
+    ['data of another type', { datacontenttype: 'text/plain' }, 'datacontenttype'],
+    ['NUL, which divides source and id,', { id: 'b\u0000c' }, 'id'],
+    ['half a surrogate pair', { source: '\ud800' }, 'source'],
     ['the future', { time: '2999-01-01T00:00:00Z' }, 'time'],
   ])('with %s is 400', async (_what, change, path) => {
     const { status, body } = await send({ ...event, ...change });

@@ -12,7 +12,14 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { MAX_BATCH, type UsageBody } from './bodies.js';
 
-const attribute = z.string().min(1).max(2_048);
+/** Control characters and halves of surrogate pairs: CloudEvents has none of them in a string. */
+const UNSAYABLE = /[\p{Cc}\p{Cs}]/u;
+const attribute = z
+  .string()
+  .min(1)
+  .max(2_048)
+  .refine((text) => !UNSAYABLE.test(text), 'must hold no control character and no lone surrogate');
+const JSON_TYPE = /^application\/(.+\+)?json *(;|$)/i;
 
 /** Usage as a CloudEvent 1.0. Extension attributes are let through and left unread. */
 export const UsageEvent = z
@@ -23,7 +30,8 @@ export const UsageEvent = z
     type: attribute.meta({ description: 'The operation', example: 'image.generation' }),
     subject: AccountId.meta({ description: 'The account', example: 'acct-0001' }),
     time: InstantInput.optional().meta({ description: 'When it happened. Default: now' }),
-    datacontenttype: z.string().optional(),
+    datacontenttype: z.string().regex(JSON_TYPE, 'must be JSON').optional(),
+    data_base64: z.never('is not read: send the data as JSON in data').optional(),
     data: z
       .strictObject({ items: usageFields.items, quantity: usageFields.quantity, ...about })
       .optional()

@@ -51,10 +51,12 @@ describe('health', () => {
 
 describe('the watchdog', () => {
   function worker() {
-    const state = { lag: 0, position: 0, now: 0 };
+    const state = { lag: 0, position: 0, now: 0, other: { lag: 0, position: 0 } };
     const watchdog = createWatchdog({
-      lag: () => state.lag,
-      position: async () => state.position,
+      look: async () => [
+        { name: 'p/0', lag: state.lag, position: state.position },
+        { name: 'p/1', ...state.other },
+      ],
       limit_seconds: 30,
       clock: () => state.now * 1_000,
     });
@@ -85,6 +87,15 @@ describe('the watchdog', () => {
     expect(await at(129, { lag: 5 })).toBeUndefined();
     expect(await at(130)).toContain('stood still for 30 s');
     expect(await watchdog.stuckForSeconds()).toBe(30);
+  });
+
+  it('sees one part that stands still while another moves', async () => {
+    const { at, watchdog } = worker();
+    for (let now = 0; now < 40; now += 10) {
+      await at(now, { lag: 1, other: { lag: 9, position: now } });
+    }
+    expect(await at(40)).toContain('p/0: work is waiting and has stood still for 40 s');
+    expect(await watchdog.stuckForSeconds()).toBe(40);
   });
 
   it('counts from when work was first seen waiting, not from the last progress', async () => {

@@ -1,20 +1,26 @@
 import { systemClock, type Clock } from './clock.js';
 import type { HealthCheck } from './health.js';
 
+/** A part of a worker's work that may stand still while the rest goes on, such as a partition. */
+export interface Workload {
+  readonly name: string;
+  /** How much of it is waiting, in messages or events; 0 when there is none. */
+  readonly lag: number;
+  /** Changes whenever some of it gets done, whatever it looks like. */
+  readonly position: unknown;
+}
+
 export interface WatchdogOptions {
-  /** How much work is waiting, in messages or events; 0 when there is none. */
-  readonly lag: () => number | Promise<number>;
-  /** Changes whenever work gets done, whatever it looks like. */
-  readonly position: () => unknown;
-  /** How long the position may stand still while work waits. */
+  readonly look: () => Promise<readonly Workload[]>;
+  /** How long a position may stand still while work waits. */
   readonly limit_seconds: number;
   readonly clock?: Clock;
 }
 
 export interface Watchdog {
   /**
-   * Looks at the worker and returns for how long it has been stuck: how long work has been seen
-   * waiting while the position stood still. 0 for an idle or a moving worker.
+   * Looks at the worker and returns for how long the worst part has been stuck: how long work has been
+   * seen waiting there while its position stood still. 0 for an idle or a moving worker.
    */
   stuckForSeconds(): Promise<number>;
   /** A readiness check: fails once the worker is stuck for longer than the limit. */
@@ -23,27 +29,32 @@ export interface Watchdog {
 
 /** Notices a worker that has work and does none of it, although it reports no error. */
 export function createWatchdog(options: WatchdogOptions): Watchdog {
-  const { lag, position, limit_seconds, clock = systemClock } = options;
-  let seen: { readonly position: string; readonly at: number } | undefined;
+  const { look, limit_seconds, clock = systemClock } = options;
+  /** Since when each part with waiting work stands where it stands. */
+  const seen = new Map<string, { readonly position: string; readonly at: number }>();
 
-  async function stuckForSeconds(): Promise<number> {
-    const waiting = await lag();
-    if (waiting <= 0) {
-      seen = undefined;
-      return 0;
+  async function worst(): Promise<{ name: string; seconds: number }> {
+    let found = { name: '', seconds: 0 };
+    for (const { name, lag, position } of await look()) {
+      if (lag <= 0) {
+        seen.delete(name);
+        continue;
+      }
+      const now = clock();
+      const where = String(position);
+      if (seen.get(name)?.position !== where) seen.set(name, { position: where, at: now });
+      const seconds = (now - seen.get(name)!.at) / 1_000;
+      if (seconds > found.seconds) found = { name, seconds };
     }
-    const now = clock();
-    const where = String(await position());
-    if (seen?.position !== where) seen = { position: where, at: now };
-    return (now - seen.at) / 1_000;
+    return found;
   }
 
   return {
-    stuckForSeconds,
+    stuckForSeconds: async () => (await worst()).seconds,
     async check() {
-      const seconds = await stuckForSeconds();
+      const { name, seconds } = await worst();
       if (seconds < limit_seconds) return undefined;
-      return `work is waiting and the position has stood still for ${Math.floor(seconds)} s`;
+      return `${name}: work is waiting and has stood still for ${Math.floor(seconds)} s`;
     },
   };
 }

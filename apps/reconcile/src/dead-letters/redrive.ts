@@ -3,6 +3,7 @@ import type { MessageBus, OutgoingMessage } from '#libs/message-bus';
 import {
   lettersToRedrive,
   markRedriven,
+  newestDeadLetter,
   parkedAccounts,
   type FiledDeadLetter,
   type RedriveFilter,
@@ -41,10 +42,12 @@ export async function redrive(
     ),
   );
   const progress = out.progress('redrive', null);
+  // What fails again is filed anew meanwhile, behind everything else: it is the next redrive's.
+  const up_to = await newestDeadLetter(pool);
   let [redriven, left] = [0, 0];
   let last: FiledDeadLetter | undefined;
   for (;;) {
-    const page = await lettersToRedrive(pool, filter, last, PAGE);
+    const page = await lettersToRedrive(pool, { ...filter, up_to }, last, PAGE);
     if (page.length === 0) break;
     last = page.at(-1);
     const letters = page.filter(({ key }) => !parked.has(key));

@@ -3,7 +3,12 @@ import type pg from 'pg';
 import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
 import { migrateOperations } from '../schema.js';
 import { fileDeadLetters, markRedriven, type FiledDeadLetter } from './dead-letters.js';
-import { lettersToRedrive, openDeadLetters, type RedriveFilter } from './redrive-queue.js';
+import {
+  lettersToRedrive,
+  newestDeadLetter,
+  openDeadLetters,
+  type RedriveFilter,
+} from './redrive-queue.js';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -51,6 +56,15 @@ it('takes them in the order in which they stood on the bus, page by page', async
   const first = await lettersToRedrive(pool, {}, undefined, 3);
   expect(first.map(({ source }) => source.offset)).toEqual([5, 4, 6]);
   expect(await offsets({}, first.at(-1))).toEqual([7]);
+});
+
+it('takes what was filed up to a letter, whatever is filed meanwhile', async () => {
+  expect(await newestDeadLetter(pool)).toBe(0n);
+  await fileDeadLetters(pool, [letter({ offset: 1, second: 1 }), letter({ offset: 2, second: 2 })]);
+  const up_to = await newestDeadLetter(pool);
+  await fileDeadLetters(pool, [letter({ offset: 3, second: 3 })]);
+  expect(await offsets({ up_to })).toEqual([1, 2]);
+  expect(await offsets({})).toEqual([1, 2, 3]);
 });
 
 it('takes only what is asked for, is a request, and was not redriven', async () => {

@@ -19,6 +19,16 @@ export interface RedriveFilter {
   readonly reasons?: readonly DeadLetterReason[] | undefined;
   readonly account?: AccountKey | undefined;
   readonly source?: MessageCoordinate | undefined;
+  /** Filed up to this one, see newestDeadLetter. */
+  readonly up_to?: bigint | undefined;
+}
+
+/** Number of the letter that was filed last; 0 when there is none. */
+export async function newestDeadLetter(pool: Pool): Promise<bigint> {
+  const { rows } = await pool.query<{ id: bigint }>(
+    `select coalesce(max(id), 0) as id from ${OPS_SCHEMA}.dead_letters`,
+  );
+  return rows[0]!.id;
 }
 
 /**
@@ -27,7 +37,7 @@ export interface RedriveFilter {
  */
 export async function lettersToRedrive(
   pool: Pool,
-  { reasons, account, source }: RedriveFilter,
+  { reasons, account, source, up_to }: RedriveFilter,
   after: FiledDeadLetter | undefined,
   limit: number,
 ): Promise<FiledDeadLetter[]> {
@@ -40,7 +50,8 @@ export async function lettersToRedrive(
        and ($4::text is null or (topic, partition, "offset") = ($4, $5::int, $6::int8))
        and ($7::timestamptz is null
             or (timestamp, topic, partition, "offset") > ($7, $8::text, $9::int, $10::int8))
-     order by timestamp, topic, partition, "offset" limit $11::int8`,
+       and ($11::int8 is null or id <= $11)
+     order by timestamp, topic, partition, "offset" limit $12::int8`,
     [
       textArray(REQUEST_TOPICS),
       reasons && textArray(reasons),
@@ -52,6 +63,7 @@ export async function lettersToRedrive(
       after?.source.topic,
       after?.source.partition,
       after?.source.offset,
+      up_to,
       limit,
     ],
   );

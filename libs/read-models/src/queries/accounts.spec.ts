@@ -3,6 +3,7 @@ import type { Instant } from '#libs/contracts';
 import { testReadModels, type TestReadModels } from '../../../../test/fixtures/read-models.js';
 import type { TestRecorder } from '../../../../test/fixtures/recorded-events.js';
 import { projectedUpTo } from '../checkpoint.js';
+import { parkAccount, unparkAccount } from '../operations/parked-accounts.js';
 import { accounts, dueAccounts } from './accounts.js';
 
 let models: TestReadModels;
@@ -50,6 +51,10 @@ it('finds the accounts with something due, the longest due first', async () => {
   ];
   expect(await dueAccounts(pool, now, 10)).toEqual([a, b]);
   expect(await dueAccounts(pool, now, 1)).toEqual([a]);
+  const source = { topic: 'ledger.usage', partition: 0, offset: 7 };
+  await parkAccount(pool, { tenant_id: 'acme', account_id: 'a', reason: 'broken', source });
+  expect(await dueAccounts(pool, now, 10)).toEqual([b]);
+  await unparkAccount(pool, 'acme', 'a');
 
   recorder.now = now;
   recorder.ask(recorder.account('a'), { type: 'SweepRequested', request_id: 'sys:sweep:1' });

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Credits, Instant } from '#libs/contracts';
 import { keyOfCursor, limitOf, pageOf, type Page, type PageRequest } from '../page.js';
-import { READ_SCHEMA, schemaName } from '../schema.js';
+import { OPS_SCHEMA, READ_SCHEMA, schemaName } from '../schema.js';
 
 export interface AccountSummary {
   readonly account_id: string;
@@ -39,7 +39,10 @@ export interface DueAccount {
   readonly next_due_at: Instant;
 }
 
-/** Accounts of all tenants with something due at or before an instant, the longest due first. */
+/**
+ * Accounts of all tenants with something due at or before an instant, the longest due first. Parked ones
+ * are left out: nothing is decided on them.
+ */
 export async function dueAccounts(
   pool: Pool,
   before: Instant,
@@ -47,8 +50,11 @@ export async function dueAccounts(
   schema: string = READ_SCHEMA,
 ): Promise<DueAccount[]> {
   const { rows } = await pool.query<DueAccount>(
-    `select tenant_id, account_id, next_due_at from ${schemaName(schema)}.accounts
-     where next_due_at <= $1::timestamptz order by next_due_at limit $2::int8`,
+    `select tenant_id, account_id, next_due_at from ${schemaName(schema)}.accounts a
+     where next_due_at <= $1::timestamptz
+       and not exists (select from ${OPS_SCHEMA}.parked_accounts p
+                       where (p.tenant_id, p.account_id) = (a.tenant_id, a.account_id))
+     order by next_due_at limit $2::int8`,
     [before, limit],
   );
   return rows;

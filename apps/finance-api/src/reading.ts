@@ -1,6 +1,5 @@
-import { ContractViolation } from '#libs/contracts';
 import { invalidRequest, Problem, problemDetails, unavailable } from '#libs/http';
-import { waitForRevision } from '#libs/read-models';
+import { UnanswerableQuestion, waitForRevision } from '#libs/read-models';
 import type { Pool } from 'pg';
 
 const RETRY_AFTER_SECONDS = 1;
@@ -29,7 +28,7 @@ export async function readable<T>(query: Promise<T>): Promise<T> {
   try {
     return await query;
   } catch (error) {
-    if (!(error instanceof ContractViolation)) throw error;
-    throw invalidRequest([{ path: '', message: error.message }]);
+    if (!(error instanceof UnanswerableQuestion)) throw error;
+    throw invalidRequest([{ path: error.field, message: error.message }]);
   }
 }

@@ -6,6 +6,7 @@ export { SASL_MECHANISMS, type KafkaSecurity } from './kafka-security.js';
 export * from './logger.js';
 export * from './metrics.js';
 export * from './postgres/index.js';
+export * from './plain-words.js';
 export * from './problem.js';
 export * from './secret.js';
 export * from './serve-health.js';

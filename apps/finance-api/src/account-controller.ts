@@ -33,7 +33,7 @@ import {
   RequestPath,
   StatementQuestion,
 } from './questions.js';
-import { found, readable, waitForOwnWrite } from './reading.js';
+import { found, readable, refuseBeyond, waitForOwnWrite } from './reading.js';
 import { balanceBody, entryBody, explanationBody, invoiceRows } from './views.js';
 
 @ApiTags('Accounts')
@@ -63,11 +63,13 @@ export class AccountController {
     const { pool, clock } = this.ports;
     await waitForOwnWrite(pool, tenant_id, account_id, at_least);
     const now = instantOf(clock());
-    const view =
+    const query =
       as_of === undefined
         ? balance(pool, tenant_id, account_id, now)
         : balanceAsOf(pool, tenant_id, account_id, asOf(as_of));
-    return balanceBody(await found(view, `account ${account_id}`));
+    const view = await found(query, `account ${account_id}`);
+    refuseBeyond(view.revision, as_of);
+    return balanceBody(view);
   }
 
   @Get(':account_id/statement')

@@ -97,6 +97,11 @@ describe('an account', () => {
     expect(await body(`/accounts/alice/balance?${query}`)).toMatchObject(expected);
   });
 
+  it('has no balance as of a revision that is not there', async () => {
+    const { detail } = await body('/accounts/alice/balance?as_of=9999');
+    expect(detail).toBe('as_of: is beyond revision 3, the last that is shown');
+  });
+
   it('at_least answers 503 when the revision does not come', async () => {
     const { status, type, response } = await get('/accounts/alice/balance?at_least=99');
     expect([status, type]).toEqual([503, 'application/problem+json']);
@@ -236,6 +241,9 @@ it.each([
   ['/accounts/alice/invoices/2026-13', 'period'],
   ['/usage/summary?group_by=colour', 'group_by[0]'],
   ['/usage/summary?from=soon', 'from'],
+  ['/usage/summary?from=2026-12-01&to=2026-01-01', 'to'],
+  ['/usage/summary?from=2026-01-01&to=2026-01-01', 'to'],
+  ['/accounts/alice/balance?as_of=4', 'as_of'],
   ['/dead-letters?open=maybe', 'open'],
 ])('a question that cannot be read names its field: %s', async (path, field) => {
   const { status, type, response } = await get(path);

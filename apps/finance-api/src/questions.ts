@@ -76,14 +76,19 @@ export type PriceBookQuestion = z.infer<typeof PriceBookQuestion>;
 
 const day = z.iso.date('must be a day such as 2026-01-31');
 
-export const SummaryQuestion = z.strictObject({
-  from: day.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
-  to: day.optional().meta({ description: 'First day that no longer counts' }),
-  group_by: z
-    .string()
-    .transform((text) => text.split(',').filter((name) => name !== ''))
-    .pipe(z.array(z.enum(USAGE_GROUPS, `must be out of ${USAGE_GROUPS.join(', ')}`)))
-    .default([])
-    .meta({ description: 'Any of account, operation, day, by commas', example: 'operation,day' }),
-});
+export const SummaryQuestion = z
+  .strictObject({
+    from: day.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
+    to: day.optional().meta({ description: 'First day that no longer counts' }),
+    group_by: z
+      .string()
+      .transform((text) => text.split(',').filter((name) => name !== ''))
+      .pipe(z.array(z.enum(USAGE_GROUPS, `must be out of ${USAGE_GROUPS.join(', ')}`)))
+      .default([])
+      .meta({ description: 'Any of account, operation, day, by commas', example: 'operation,day' }),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
+    path: ['to'],
+    error: 'must be after from: it is the first day that no longer counts',
+  });
 export type SummaryQuestion = z.infer<typeof SummaryQuestion>;

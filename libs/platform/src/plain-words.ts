@@ -18,7 +18,12 @@ export function plainWords(issue: Issue): string {
       return tooBig(issue.origin, issue.maximum, issue.inclusive ?? true);
     case 'unrecognized_keys':
       return 'is not a known field';
-    default:
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'invalid_key':
+    case 'invalid_union':
+    case 'not_multiple_of':
       return 'cannot be read';
   }
 }

@@ -1,10 +1,11 @@
-/** What was asked cannot be answered. The message follows the name of the field that is at fault. */
+/** What was asked cannot be answered. */
 export class UnanswerableQuestion extends Error {
   override readonly name = 'UnanswerableQuestion';
   constructor(
+    /** Which of what was asked is at fault, and why. */
     readonly field: string,
-    message: string,
+    readonly fault: string,
   ) {
-    super(message);
+    super(`${field} ${fault}`);
   }
 }

@@ -9,7 +9,7 @@ import { shippedOnly } from '../../../test/fixtures/price-book.js';
 import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
 import { PRICES } from '../../../test/fixtures/recorded-events.js';
 import { FinanceApiModule } from './finance-api.module.js';
-import { arithmeticOf } from './views.js';
+import { arithmeticOf, entryBody } from './views.js';
 
 const NOW = Date.UTC(2026, 1, 1, 12);
 let models: TestReadModels;
@@ -249,6 +249,34 @@ it.each([
   const { status, type, response } = await get(path);
   expect([status, type]).toEqual([400, 'application/problem+json']);
   expect(response.json()).toMatchObject({ errors: [{ path: field }] });
+});
+
+describe('the statement of what could not be priced', () => {
+  const rejected = (...operations: string[]) => {
+    const items = operations.map((operation) => ({ operation, quantity: 2 }));
+    const [operation] = operations;
+    const event = {
+      type: 'UsageRejected',
+      reason: 'unknown_operation',
+      operation,
+      lines: [],
+      items,
+    };
+    return entryBody({ event, revision: 0, chain: '' } as unknown as Parameters<
+      typeof entryBody
+    >[0]);
+  };
+
+  it('tells the operation and the items that were asked for', () => {
+    const items = [{ operation: 'teleport', quantity: 2 }];
+    expect(rejected('teleport')).toMatchObject({ operation: 'teleport', quantity: 2, items });
+  });
+
+  it('tells of several which one has no price', () => {
+    const entry = rejected('teleport', 'image.generation');
+    expect(entry).toMatchObject({ operation: 'teleport', quantity: null, lines: [] });
+    expect(entry.items).toHaveLength(2);
+  });
 });
 
 it.each([

@@ -20,7 +20,10 @@ const page = {
   limit: wholeNumber
     .refine((limit) => limit >= 1 && limit <= MAX_PAGE, `must be from 1 to ${MAX_PAGE}`)
     .optional()
-    .meta({ description: `Items per page. Default: ${DEFAULT_PAGE}`, example: '50' }),
+    .meta({
+      description: `Items per page, 1 to ${MAX_PAGE}. Default: ${DEFAULT_PAGE}`,
+      example: '50',
+    }),
 };
 
 export const AccountPath = z.strictObject({ account_id });

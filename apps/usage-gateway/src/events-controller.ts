@@ -11,7 +11,7 @@ import {
   type Answer,
 } from '#libs/http';
 import type { FastifyReply } from 'fastify';
-import { DescribesSpending } from './api-responses.js';
+import { APPLIED, DescribesSpending } from './api-responses.js';
 import { settledAnswer } from './answers.js';
 import { EventsAnswer, type UsageBody } from './bodies.js';
 import { CallerOf, type Caller } from './caller.js';
@@ -42,6 +42,7 @@ export class EventsController {
     status: 207,
     description: 'A batch, event by event; what has a 2xx status is durable',
     standardSchema: EventsAnswer,
+    headers: APPLIED,
   })
   async chargeEvents(
     @Body({ schema: EventsBody }) body: unknown,

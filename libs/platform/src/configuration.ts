@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ApiKeys, devApiKey, type ApiKey } from './api-keys.js';
+import { devApiKey, type ApiKey } from './api-keys.js';
+import { parseKeys } from './key-list.js';
 import {
   kafkaSecurityFaults,
   kafkaSecurityOf,
@@ -47,7 +48,7 @@ export interface Configuration {
   readonly dev_key: Secret | undefined;
 }
 
-/** Names every variable that cannot be used. Never quotes a value: it may be a secret. */
+/** Names every variable that cannot be used. Quotes no value that may be a secret. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
   constructor(readonly faults: readonly string[]) {
@@ -119,7 +120,10 @@ const environment = (read: (path: string) => string) =>
       })
       .transform(Number)
       .default(8080),
-    DATA_DIR: given.default('./.data').transform((path) => resolve(path)),
+    DATA_DIR: given
+      .default('./.data')
+      .transform((path) => resolve(path))
+      .refine(mayBeDirectory, 'is not a directory'),
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
     LEDGER_DEV_KEY: given
       .refine((key) => /^[\x21-\x7e]+$/.test(key), 'must be printable ASCII without spaces')
@@ -192,35 +196,28 @@ function forgottenEngines(env: Environment): string[] {
 function openToAnyone(env: Environment): string[] {
   const { HOST: host, API_KEYS: keys, LEDGER_DEV_KEY: dev_key } = env;
   if (host === undefined || isLoopback(host.trim())) return [];
+  if (dev_key !== undefined && dev_key.trim().length < LEAST_KEY_LENGTH) {
+    const least = `${LEAST_KEY_LENGTH} characters`;
+    return [`LEDGER_DEV_KEY needs at least ${least} because HOST is not a loopback address`];
+  }
   if (keys !== undefined || dev_key !== undefined) return [];
   return ['HOST is not a loopback address: set API_KEYS (or LEDGER_DEV_KEY) first'];
 }
 
+/** Of a key that strangers may try to guess. */
+const LEAST_KEY_LENGTH = 16;
+
+/** It is made when it is missing. */
+function mayBeDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR';
+  }
+}
+
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-
-/** A JSON list, or the path of a file that holds one. */
-function parseKeys(
-  text: string,
-  read: (path: string) => string,
-  context: z.RefinementCtx,
-): ApiKey[] {
-  const result = ApiKeys.safeParse(readKeys(text, read));
-  if (result.success) return result.data;
-  for (const { path, message } of result.error.issues) {
-    context.addIssue({ code: 'custom', path: [...path], message });
-  }
-  return z.NEVER;
-}
-
-function readKeys(text: string, read: (path: string) => string): unknown {
-  try {
-    return JSON.parse(text.startsWith('[') ? text : read(text));
-  } catch {
-    // The parser's own message quotes the text.
-    return undefined;
-  }
-}
 
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;

@@ -3,6 +3,7 @@ export * from './clock.js';
 export * from './configuration.js';
 export * from './health.js';
 export { SASL_MECHANISMS, type KafkaSecurity } from './kafka-security.js';
+export * from './listening.js';
 export * from './logger.js';
 export * from './metrics.js';
 export * from './postgres/index.js';

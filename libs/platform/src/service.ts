@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from './clock.js';
 import { ConfigurationError, parseConfiguration, type Configuration } from './configuration.js';
 import { createHealth, type Health } from './health.js';
+import { CannotStart } from './listening.js';
 import { createLogger, type Logger } from './logger.js';
 import { createMetrics, measureProcess, type Metrics } from './metrics.js';
 import { createShutdown, type Shutdown } from './shutdown.js';
@@ -54,7 +55,8 @@ export async function runService(
   try {
     await start({ configuration, logger, health, metrics, clock: systemClock, shutdown, fail });
   } catch (err) {
-    logger.fatal({ err }, 'cannot start');
+    if (err instanceof CannotStart) logger.fatal(`cannot start: ${err.message}`);
+    else logger.fatal({ err }, 'cannot start');
     exit(await shutdown.run('cannot start', 1));
   }
 }

@@ -69,6 +69,18 @@ describe('the engines', () => {
     expect(configuration.postgres.kind).toBe('external');
   });
 
+  it('must be named, all three, by a process of many', () => {
+    const rules = { name_engines: true };
+    expect(() => parseConfiguration({}, undefined, rules)).toThrow(
+      'KAFKA_BROKERS, EVENTSTORE_URL and POSTGRES_URL are not set: each a URL or the word embedded',
+    );
+    const on_purpose = Object.fromEntries(
+      Object.keys(distributed).map((name) => [name, 'embedded']),
+    );
+    const configuration = parseConfiguration(on_purpose, undefined, rules);
+    expect(configuration.message_bus.kind).toBe('embedded');
+  });
+
   it.each(Object.keys(distributed))('a forgotten %s is named', (name) => {
     const env: Record<string, string> = { ...distributed };
     delete env[name];

@@ -143,6 +143,11 @@ const environment = (read: (path: string) => string) =>
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+export interface ConfigurationRules {
+  /** Without any variable of an engine there is none, instead of the embedded ones. */
+  readonly name_engines?: boolean;
+}
+
 /**
  * Reads the environment once. Throws ConfigurationError, which names every variable at fault.
  * `read` gives the text of the file that API_KEYS may point to.
@@ -150,11 +155,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function parseConfiguration(
   env: Environment = process.env,
   read = (path: string) => readFileSync(path, 'utf8'),
+  { name_engines = false }: ConfigurationRules = {},
 ): Configuration {
   const parsed = environment(read).safeParse(env);
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${nameOf(issue.path)} ${issue.message}`),
-    ...forgottenEngines(env),
+    ...forgottenEngines(env, name_engines),
     ...kafkaSecurityFaults(env),
     ...openToAnyone(env),
   ];
@@ -184,10 +190,14 @@ export function parseConfiguration(
 const nameOf = ([variable, ...rest]: readonly PropertyKey[]): string =>
   rest.length === 0 ? String(variable) : `${String(variable)} (at ${rest.join('.')})`;
 
-/** A mistyped or forgotten variable must not move a ledger to a local disk. */
-function forgottenEngines(env: Environment): string[] {
+/** A mistyped or forgotten variable, or file of them, must not move a ledger to a local disk. */
+function forgottenEngines(env: Environment, name_engines: boolean): string[] {
   const forgotten = ENGINE_NAMES.filter((name) => env[name] === undefined);
-  if (forgotten.length === 0 || forgotten.length === ENGINE_NAMES.length) return [];
+  if (forgotten.length === 0) return [];
+  if (forgotten.length === ENGINE_NAMES.length) {
+    const all = ENGINE_NAMES.join(', ').replace(/,(?=[^,]*$)/, ' and');
+    return name_engines ? [`${all} are not set: each a URL or the word embedded`] : [];
+  }
   const set = ENGINE_NAMES.filter((name) => env[name] !== undefined);
   const others = `${set.join(' and ')} ${set.length === 1 ? 'is' : 'are'}`;
   return forgotten.map((name) => `${name} is not set although ${others}: give a URL or embedded`);

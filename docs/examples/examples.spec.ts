@@ -28,7 +28,7 @@ type OnTheWire = z.input<typeof UsageRequested>;
 type _SameTypes = [
   Holds<Consumed | Granted | Conflict extends Wire ? true : false>,
   Holds<Rejected['balance_after'] extends Wire['balance_after'] ? true : false>,
-  Holds<Exclude<keyof Rejected, 'detail'> extends keyof Wire ? true : false>,
+  Holds<Exclude<keyof Rejected, 'detail' | 'status'> extends keyof Wire ? true : false>,
   Holds<Extract<Usage, { operation: string }> extends Partial<OnTheWire> ? true : false>,
 ];
 
@@ -138,6 +138,8 @@ describe('a product service', () => {
         credits_left: '30',
       });
     }
+    await client().charge({ account_id: 'a', request_id: 'image:3', operation: 'text.generation' });
+    expect((await order('3')).status).toBe(409);
     await service.close();
   });
 });

@@ -17,7 +17,8 @@ class ImagesController {
       request_id: `image:${job.job_id}`,
       operation: 'image.generation',
     });
-    if (charge.outcome !== 'consumed') throw new HttpException(charge, 402);
+    // 402 when credits are missing; 409 and 422 are for whoever wrote this service.
+    if (charge.outcome !== 'consumed') throw new HttpException(charge, charge.status);
     return { url: render(job.prompt), credits_left: charge.balance_after.available };
   }
 }

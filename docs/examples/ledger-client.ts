@@ -72,6 +72,8 @@ export type Granted = Decided & { readonly outcome: 'granted'; readonly balance_
 /** Final for this request_id; a new attempt takes a new id. */
 export type Rejected = Decided & {
   readonly outcome: 'rejected';
+  /** Of the answer: 402 for insufficient_credits, else 422. */
+  readonly status: number;
   readonly reason: string;
   readonly detail: string;
   readonly balance_after: Balance;
@@ -81,6 +83,7 @@ export type Rejected = Decided & {
 /** This request_id was used before with other content: find the place that reuses ids. */
 export type Conflict = Decided & {
   readonly outcome: 'conflict';
+  readonly status: 409;
   readonly original_fingerprint: string;
 };
 

@@ -42,7 +42,12 @@ async function sendPart({ bus, pool }: Engines, part: number, already: number): 
 }
 
 const kept = await throwAway('usage-ledger-memory');
-const env = { DATA_DIR: kept.folder };
+const env = {
+  DATA_DIR: kept.folder,
+  KAFKA_BROKERS: 'embedded',
+  EVENTSTORE_URL: 'embedded',
+  POSTGRES_URL: 'embedded',
+};
 const engines = await openQuietEngines(env, { access: 'own' });
 const projector = startApp('projector', { ...env, PORT: '0' }, kept);
 const writer = startApp('ledger-writer', { ...env, PORT: '0' }, kept);

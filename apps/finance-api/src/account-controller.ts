@@ -21,7 +21,7 @@ import {
   InvoiceList,
   StatementPage,
 } from './answers.js';
-import { DescribesRead } from './api-responses.js';
+import { DescribesOfAccount, DescribesRead } from './api-responses.js';
 import { FINANCE_PORTS, type FinancePorts } from './ports.js';
 import {
   AccountPath,
@@ -33,7 +33,7 @@ import {
   RequestPath,
   StatementQuestion,
 } from './questions.js';
-import { found, readable, waitForOwnWrite } from './reading.js';
+import { found, readable, refuseBeyond, waitForOwnWrite } from './reading.js';
 import { balanceBody, entryBody, explanationBody, invoiceRows } from './views.js';
 
 @ApiTags('Accounts')
@@ -54,7 +54,7 @@ export class AccountController {
 
   @Get(':account_id/balance')
   @ApiOperation({ summary: 'What is left, by grant in burn order; now or as it was' })
-  @DescribesRead(BalanceAnswer)
+  @DescribesOfAccount(BalanceAnswer)
   async showBalance(
     @TenantOfKey() tenant_id: string,
     @Param({ schema: AccountPath }) { account_id }: AccountPath,
@@ -63,16 +63,18 @@ export class AccountController {
     const { pool, clock } = this.ports;
     await waitForOwnWrite(pool, tenant_id, account_id, at_least);
     const now = instantOf(clock());
-    const view =
+    const query =
       as_of === undefined
         ? balance(pool, tenant_id, account_id, now)
         : balanceAsOf(pool, tenant_id, account_id, asOf(as_of));
-    return balanceBody(await found(view, `account ${account_id}`));
+    const view = await found(query, `account ${account_id}`);
+    refuseBeyond(view.revision, as_of);
+    return balanceBody(view);
   }
 
   @Get(':account_id/statement')
   @ApiOperation({ summary: 'What happened, newest first' })
-  @DescribesRead(StatementPage)
+  @DescribesOfAccount(StatementPage)
   async showStatement(
     @TenantOfKey() tenant_id: string,
     @Param({ schema: AccountPath }) { account_id }: AccountPath,
@@ -87,7 +89,7 @@ export class AccountController {
 
   @Get(':account_id/requests/:request_id')
   @ApiOperation({ summary: 'Why was I charged? The whole explanation of one request' })
-  @DescribesRead(ExplanationAnswer)
+  @DescribesOfAccount(ExplanationAnswer)
   async explainRequest(
     @TenantOfKey() tenant_id: string,
     @Param({ schema: RequestPath }) { account_id, request_id }: RequestPath,
@@ -103,7 +105,7 @@ export class AccountController {
 
   @Get(':account_id/invoices')
   @ApiOperation({ summary: 'Invoices, newest period first' })
-  @DescribesRead(InvoiceList)
+  @DescribesOfAccount(InvoiceList)
   async listInvoices(
     @TenantOfKey() tenant_id: string,
     @Param({ schema: AccountPath }) { account_id }: AccountPath,
@@ -120,7 +122,7 @@ export class AccountController {
     summary: 'One invoice: lines per operation and price version, purchases, totals',
   })
   @ApiProduces('application/json', 'text/csv')
-  @DescribesRead(InvoiceAnswer)
+  @DescribesOfAccount(InvoiceAnswer)
   async showInvoice(
     @TenantOfKey() tenant_id: string,
     @Param({ schema: InvoicePath }) { account_id, period }: InvoicePath,

@@ -10,6 +10,7 @@ import {
   Paid,
   PriceBook,
   PricedLine,
+  UsageItem,
 } from '#libs/contracts';
 import { z } from 'zod';
 
@@ -74,9 +75,15 @@ const StatementEntry = z.strictObject({
   occurred_at: instant,
   request_id: z.string().nullable(),
   caused_by: z.string().nullable(),
-  operation: z.string().nullable().meta({ description: 'null unless there is exactly one line' }),
+  operation: z.string().nullable().meta({
+    description: 'Of the only line, or the one without a price; null when there are several',
+  }),
   quantity: z.int().nullable(),
   lines: z.array(PricedLine),
+  items: z
+    .array(UsageItem)
+    .optional()
+    .meta({ description: 'Of a rejection that could not be priced: what was asked for' }),
   reason: z.string().optional(),
   grant_id: z.string().optional(),
   price_book_version: z.string().optional(),

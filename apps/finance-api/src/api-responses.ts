@@ -1,19 +1,22 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiBearerAuth, ApiResponse } from '@nestjs/swagger';
-import { API_KEY, ProblemDetails } from '#libs/http';
+import { ApiResponse } from '@nestjs/swagger';
+import { DescribesKeyed, DescribesProblem, RETRY_AFTER } from '#libs/http';
 import type { z } from 'zod';
-
-const problem = (status: number, description: string) =>
-  ApiResponse({ status, description, standardSchema: ProblemDetails });
 
 /** What every read may answer. */
 export const DescribesRead = (answer: z.ZodType) =>
   applyDecorators(
-    ApiBearerAuth(API_KEY),
+    DescribesKeyed('ask again'),
     ApiResponse({ status: 200, description: 'As projected', standardSchema: answer }),
-    problem(400, 'The question cannot be read; `errors` names every field at fault'),
-    problem(401, 'No key, or not a known one'),
-    problem(403, 'The key does not have the scope'),
-    problem(404, 'Nothing by that id'),
-    problem(503, '`at_least` was not reached in time: ask again'),
+  );
+
+/** A read of one thing that may not be there. */
+export const DescribesFound = (answer: z.ZodType) =>
+  applyDecorators(DescribesRead(answer), DescribesProblem(404, 'Nothing by that id'));
+
+/** A read of one account, which waits for the revision `at_least`. */
+export const DescribesOfAccount = (answer: z.ZodType) =>
+  applyDecorators(
+    DescribesFound(answer),
+    DescribesProblem(503, '`at_least` was not reached in time: ask again', RETRY_AFTER),
   );

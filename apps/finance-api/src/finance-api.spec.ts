@@ -9,7 +9,7 @@ import { shippedOnly } from '../../../test/fixtures/price-book.js';
 import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
 import { PRICES } from '../../../test/fixtures/recorded-events.js';
 import { FinanceApiModule } from './finance-api.module.js';
-import { arithmeticOf } from './views.js';
+import { arithmeticOf, entryBody } from './views.js';
 
 const NOW = Date.UTC(2026, 1, 1, 12);
 let models: TestReadModels;
@@ -95,6 +95,11 @@ describe('an account', () => {
     ['at_least=3', { available: '90', revision: 3 }],
   ])('balance?%s', async (query, expected) => {
     expect(await body(`/accounts/alice/balance?${query}`)).toMatchObject(expected);
+  });
+
+  it('has no balance as of a revision that is not there', async () => {
+    const { detail } = await body('/accounts/alice/balance?as_of=9999');
+    expect(detail).toBe('as_of: is beyond revision 3, the last that is shown');
   });
 
   it('at_least answers 503 when the revision does not come', async () => {
@@ -230,15 +235,48 @@ it.each([
   ['/accounts/a%20b/balance', 'account_id'],
   ['/accounts/alice/statement?limit=0', 'limit'],
   ['/accounts/alice/statement?limit=501', 'limit'],
-  ['/accounts/alice/statement?cursor=x', ''],
+  ['/accounts/alice/statement?cursor=x', 'cursor'],
+  ['/accounts?cursor=x', 'cursor'],
+  ['/usage/summary?group_by=day&group_by=operation', 'group_by'],
   ['/accounts/alice/invoices/2026-13', 'period'],
   ['/usage/summary?group_by=colour', 'group_by[0]'],
   ['/usage/summary?from=soon', 'from'],
+  ['/usage/summary?from=2026-12-01&to=2026-01-01', 'to'],
+  ['/usage/summary?from=2026-01-01&to=2026-01-01', 'to'],
+  ['/accounts/alice/balance?as_of=4', 'as_of'],
   ['/dead-letters?open=maybe', 'open'],
 ])('a question that cannot be read names its field: %s', async (path, field) => {
   const { status, type, response } = await get(path);
   expect([status, type]).toEqual([400, 'application/problem+json']);
   expect(response.json()).toMatchObject({ errors: [{ path: field }] });
+});
+
+describe('the statement of what could not be priced', () => {
+  const rejected = (...operations: string[]) => {
+    const items = operations.map((operation) => ({ operation, quantity: 2 }));
+    const [operation] = operations;
+    const event = {
+      type: 'UsageRejected',
+      reason: 'unknown_operation',
+      operation,
+      lines: [],
+      items,
+    };
+    return entryBody({ event, revision: 0, chain: '' } as unknown as Parameters<
+      typeof entryBody
+    >[0]);
+  };
+
+  it('tells the operation and the items that were asked for', () => {
+    const items = [{ operation: 'teleport', quantity: 2 }];
+    expect(rejected('teleport')).toMatchObject({ operation: 'teleport', quantity: 2, items });
+  });
+
+  it('tells of several which one has no price', () => {
+    const entry = rejected('teleport', 'image.generation');
+    expect(entry).toMatchObject({ operation: 'teleport', quantity: null, lines: [] });
+    expect(entry.items).toHaveLength(2);
+  });
 });
 
 it.each([

@@ -2,9 +2,9 @@ import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { instantOf } from '#libs/contracts';
 import { RequireScope, TenantOfKey } from '#libs/http';
-import { deadLetters, usageSummary } from '#libs/read-models';
+import { deadLetters, MAX_USAGE_ROWS, usageSummary } from '#libs/read-models';
 import { DeadLetterPage, PriceBookAnswer, SummaryAnswer } from './answers.js';
-import { DescribesRead } from './api-responses.js';
+import { DescribesFound, DescribesRead } from './api-responses.js';
 import { FINANCE_PORTS, type FinancePorts } from './ports.js';
 import { priceBookAt, readPriceBooks } from './price-books.js';
 import { DeadLetterQuestion, PriceBookQuestion, SummaryQuestion } from './questions.js';
@@ -17,7 +17,10 @@ export class FinanceController {
   constructor(@Inject(FINANCE_PORTS) private readonly ports: FinancePorts) {}
 
   @Get('usage/summary')
-  @ApiOperation({ summary: 'What was consumed, by account, operation and day' })
+  @ApiOperation({
+    summary: 'What was consumed, by account, operation and day',
+    description: `At most ${MAX_USAGE_ROWS} rows; what makes more is refused with 400.`,
+  })
   @DescribesRead(SummaryAnswer)
   async summariseUsage(
     @TenantOfKey() tenant_id: string,
@@ -29,7 +32,7 @@ export class FinanceController {
 
   @Get('price-book')
   @ApiOperation({ summary: 'The prices in force, or those of a version' })
-  @DescribesRead(PriceBookAnswer)
+  @DescribesFound(PriceBookAnswer)
   async showPriceBook(
     @TenantOfKey() tenant_id: string,
     @Query({ schema: PriceBookQuestion }) { version }: PriceBookQuestion,

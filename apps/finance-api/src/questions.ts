@@ -27,7 +27,10 @@ const page = {
   limit: wholeNumber
     .refine((limit) => limit >= 1 && limit <= MAX_PAGE, `must be from 1 to ${MAX_PAGE}`)
     .optional()
-    .meta({ description: `Items per page. Default: ${DEFAULT_PAGE}`, example: '50' }),
+    .meta({
+      description: `Items per page, 1 to ${MAX_PAGE}. Default: ${DEFAULT_PAGE}`,
+      example: '50',
+    }),
 };
 
 export const AccountPath = z.strictObject({ account_id });
@@ -81,14 +84,19 @@ export const PriceBookQuestion = z.strictObject({
 });
 export type PriceBookQuestion = z.infer<typeof PriceBookQuestion>;
 
-export const SummaryQuestion = z.strictObject({
-  from: DayInput.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
-  to: DayInput.optional().meta({ description: 'First day that no longer counts' }),
-  group_by: z
-    .string()
-    .transform((text) => text.split(',').filter((name) => name !== ''))
-    .pipe(z.array(z.enum(USAGE_GROUPS, `must be out of ${USAGE_GROUPS.join(', ')}`)))
-    .default([])
-    .meta({ description: 'Any of account, operation, day, by commas', example: 'operation,day' }),
-});
+export const SummaryQuestion = z
+  .strictObject({
+    from: DayInput.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
+    to: DayInput.optional().meta({ description: 'First day that no longer counts' }),
+    group_by: z
+      .string()
+      .transform((text) => text.split(',').filter((name) => name !== ''))
+      .pipe(z.array(z.enum(USAGE_GROUPS, `must be out of ${USAGE_GROUPS.join(', ')}`)))
+      .default([])
+      .meta({ description: 'Any of account, operation, day, by commas', example: 'operation,day' }),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
+    path: ['to'],
+    error: 'must be after from: it is the first day that no longer counts',
+  });
 export type SummaryQuestion = z.infer<typeof SummaryQuestion>;

@@ -1,6 +1,5 @@
-import { ContractViolation } from '#libs/contracts';
 import { invalidRequest, Problem, problemDetails, unavailable } from '#libs/http';
-import { waitForRevision } from '#libs/read-models';
+import { UnanswerableQuestion, waitForRevision } from '#libs/read-models';
 import type { Pool } from 'pg';
 
 const RETRY_AFTER_SECONDS = 1;
@@ -25,11 +24,18 @@ export async function found<T>(query: Promise<T | undefined>, what: string): Pro
   return answer;
 }
 
+/** A revision that is not there has no balance; the last one's would be taken for it. */
+export function refuseBeyond(head: number, as_of: number | string | undefined): void {
+  if (typeof as_of !== 'number' || as_of <= head) return;
+  const message = `is beyond revision ${head}, the last that is shown`;
+  throw invalidRequest([{ path: 'as_of', message }]);
+}
+
 export async function readable<T>(query: Promise<T>): Promise<T> {
   try {
     return await query;
   } catch (error) {
-    if (!(error instanceof ContractViolation)) throw error;
-    throw invalidRequest([{ path: '', message: error.message }]);
+    if (!(error instanceof UnanswerableQuestion)) throw error;
+    throw invalidRequest([{ path: error.field, message: error.fault }]);
   }
 }

@@ -34,7 +34,10 @@ export const balanceBody = (view: BalanceView) => ({
 /** One line of the statement: what happened, to which credits, and what was left. */
 export function entryBody({ event, revision }: Entry) {
   const lines = 'lines' in event ? event.lines : [];
-  const [only] = lines.length === 1 ? lines : [];
+  // What could not be priced has no lines: it stands there as it was asked for.
+  const items = 'items' in event ? event.items : undefined;
+  const [only] = onlyOf(lines) ?? onlyOf(items ?? []) ?? [];
+  const unpriced = 'operation' in event ? event.operation : undefined;
   return {
     revision,
     what: event.type,
@@ -42,9 +45,10 @@ export function entryBody({ event, revision }: Entry) {
     occurred_at: event.occurred_at,
     request_id: 'request_id' in event ? event.request_id : null,
     caused_by: 'caused_by' in event ? event.caused_by : null,
-    operation: only?.operation ?? null,
+    operation: unpriced ?? only?.operation ?? null,
     quantity: only?.quantity ?? null,
     lines,
+    ...(items !== undefined && { items }),
     ...('reason' in event && { reason: event.reason }),
     ...('grant_id' in event && { grant_id: event.grant_id }),
     ...('price_book_version' in event && { price_book_version: event.price_book_version }),
@@ -53,6 +57,9 @@ export function entryBody({ event, revision }: Entry) {
     balance_after: event.balance_after,
   };
 }
+
+const onlyOf = <T>(list: readonly T[]): readonly T[] | undefined =>
+  list.length === 1 ? list : undefined;
 
 /** Why a request was charged, granted or rejected: everything from one event. */
 export function explanationBody(explanation: Explanation) {

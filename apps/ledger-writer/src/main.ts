@@ -1,17 +1,21 @@
 import 'reflect-metadata';
 import { openEngines } from '#libs/engines';
-import { runService, serveHealth } from '#libs/platform';
+import { ONE_OF_MANY, runService, serveHealth } from '#libs/platform';
 import { startLedgerWriter } from './ledger-writer.js';
 
-await runService('ledger-writer', async (service) => {
-  const engines = await openEngines({
-    ...service,
-    name: 'ledger-writer',
-    access: 'share',
-    on_fatal: service.fail,
-  });
-  service.shutdown.step('engines', () => engines.close());
-  const writer = await startLedgerWriter({ ...service, engines });
-  service.shutdown.step('ledger-writer', () => writer.close());
-  await serveHealth(service);
-});
+await runService(
+  'ledger-writer',
+  async (service) => {
+    const engines = await openEngines({
+      ...service,
+      name: 'ledger-writer',
+      access: 'share',
+      on_fatal: service.fail,
+    });
+    service.shutdown.step('engines', () => engines.close());
+    const writer = await startLedgerWriter({ ...service, engines });
+    service.shutdown.step('ledger-writer', () => writer.close());
+    await serveHealth(service);
+  },
+  ONE_OF_MANY,
+);

@@ -3,7 +3,7 @@ import { startLedgerWriter } from '#apps/ledger-writer';
 import { startThreadedProjector } from '#apps/projector';
 import { UsageGatewayModule } from '#apps/usage-gateway';
 import { openEngines } from '#libs/engines';
-import { createHttpApp } from '#libs/http';
+import { createHttpApp, serve } from '#libs/http';
 import { devApiKey, type ApiKey, type Service } from '#libs/platform';
 import { devKeyOf } from './dev-key.js';
 import { greeting } from './greeting.js';
@@ -48,9 +48,7 @@ export async function startStandalone(service: Service): Promise<void> {
       FinanceApiModule.register({ ...service, pool: engines.query_pool, store: engines.store }),
     ],
   });
-  shutdown.step('http', () => http.close());
-  await http.listen({ host: configuration.host, port: configuration.port });
-  const url = (await http.getUrl()).replace('[::1]', '127.0.0.1');
+  const url = await serve(http, service);
   logger.info({ url, data_dir: configuration.data_dir }, 'ready');
   if (dev_key?.is_new) process.stdout.write(greeting(url, dev_key.key, configuration.data_dir));
 }

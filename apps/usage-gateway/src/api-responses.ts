@@ -1,29 +1,26 @@
 import { applyDecorators, HttpCode } from '@nestjs/common';
-import { ApiBearerAuth, ApiHeader, ApiResponse } from '@nestjs/swagger';
-import { API_KEY, ProblemDetails } from '#libs/http';
+import { ApiHeader, ApiResponse } from '@nestjs/swagger';
+import { DescribesKeyed, DescribesProblem, RETRY_AFTER, textHeader } from '#libs/http';
 import { AcceptedAnswer, DecisionAnswer, RejectionAnswer, UsageBatchAnswer } from './bodies.js';
 
-const problem = (status: number, description: string, headers = {}) =>
-  ApiResponse({ status, description, standardSchema: ProblemDetails, headers });
-
-const text = (description: string) => ({ description, schema: { type: 'string' as const } });
-const RETRY_AFTER = { 'Retry-After': text('Seconds until the same request may be sent again') };
 const REPLAYED = {
-  'Idempotent-Replayed': text('`true`: it had been decided before, this is that decision again'),
+  'Idempotent-Replayed': textHeader(
+    '`true`: it had been decided before, this is that decision again',
+  ),
 };
-const APPLIED = { 'Preference-Applied': text('What was done of Prefer') };
+export const APPLIED = { 'Preference-Applied': textHeader('What was done of Prefer') };
 
 /** What every write may answer, decided or not. */
 export const DescribesWrite = () =>
   applyDecorators(
-    ApiBearerAuth(API_KEY),
-    problem(400, 'It cannot be read; `errors` names every field at fault'),
-    problem(401, 'No key, or not a known one', { 'WWW-Authenticate': text('Bearer') }),
-    problem(403, 'The key does not have the scope'),
-    problem(413, 'The body is larger than 4 MiB'),
-    problem(415, 'The body is not JSON'),
-    problem(500, 'Something went wrong here; repeat it with the same request_id'),
-    problem(503, 'Not known to be accepted: repeat it with the same request_id', RETRY_AFTER),
+    DescribesKeyed('repeat it with the same request_id'),
+    DescribesProblem(413, 'The body is larger than 4 MiB'),
+    DescribesProblem(415, 'The body is not JSON'),
+    DescribesProblem(
+      503,
+      'Not known to be accepted: repeat it with the same request_id',
+      RETRY_AFTER,
+    ),
   );
 
 /** A write that may wait for its decision. */
@@ -72,18 +69,19 @@ export const DescribesDecision = (rejections: string) =>
       status: 202,
       description: 'Durable, not decided within the wait',
       standardSchema: AcceptedAnswer,
-      headers: { Location: text('Where the decision will be found'), ...APPLIED },
+      headers: { Location: textHeader('Where the decision will be found'), ...APPLIED },
     }),
     ApiResponse({
       status: 409,
       description: 'This request_id was used before with other content (both fingerprints)',
       standardSchema: RejectionAnswer,
+      headers: APPLIED,
     }),
     ApiResponse({
       status: 422,
       description: `Rejected for ever: ${rejections}. Trying again takes a new request_id`,
       standardSchema: RejectionAnswer,
-      headers: REPLAYED,
+      headers: { ...REPLAYED, ...APPLIED },
     }),
   );
 
@@ -95,6 +93,6 @@ export const DescribesSpending = () =>
       status: 402,
       description: '`insufficient_credits`: price and shortfall tell how many are missing',
       standardSchema: RejectionAnswer,
-      headers: REPLAYED,
+      headers: { ...REPLAYED, ...APPLIED },
     }),
   );

@@ -82,9 +82,26 @@ describe('POST /v1/usage refuses', () => {
     expect((await gateway.call('/v1/usage', body, options)).status).toBe(403);
   });
 
-  it('says what is wrong in words', async () => {
-    const { messages } = await faultsOf('/v1/usage', { ...usage, request_id: 'a b' });
-    expect(messages).toEqual([expect.stringContaining('must be 1 to 128 characters')]);
+  it.each<[unknown, string]>([
+    [{ ...usage, request_id: 'a b' }, 'must be 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -'],
+    [{ ...usage, request_id: 7 }, 'must be a string'],
+    [{ ...usage, request_id: undefined }, 'is required'],
+    [{ ...usage, quantity: 0 }, 'must be at least 1'],
+    [{ ...usage, quantity: 1e12 + 1 }, 'must be at most 1000000000000'],
+    [{ ...usage, quantity: 2 ** 53 + 2 }, 'must be at most 1000000000000'],
+    [{ ...usage, quantity: 1.5 }, 'must be a whole number'],
+    [{ ...usage, quantity: '1' }, 'must be a whole number'],
+    [{ ...usage, metadata: { a: 'x'.repeat(257) } }, 'must be at most 256 characters'],
+    [{ ...usage, metadata: [] }, 'must be an object'],
+    [
+      { ...usage, operation: undefined, items: Array(17).fill(item) },
+      'must have at most 16 entries',
+    ],
+    [{ ...usage, operation: undefined, items: [] }, 'must not be empty'],
+    [{ ...usage, quantitty: 2 }, 'is not a known field'],
+    [[usage], 'must be an object'],
+  ])('says in plain words, and once, what is wrong: %#', async (body, message) => {
+    expect((await faultsOf('/v1/usage', body)).messages).toEqual([message]);
   });
 });
 
@@ -104,6 +121,15 @@ describe('POST /v1/accounts/{account_id}/grants refuses', () => {
     ['half a payment', { ...grant, paid: { amount_minor: 1 } }, 'paid.currency'],
   ])('%s', async (_what, body, ...paths) => {
     expect((await faultsOf(url, body)).paths).toEqual(paths);
+  });
+
+  it.each<[unknown, string]>([
+    [{ ...grant, kind: 'gift' }, 'must be one of pack, promo, plan, adjustment'],
+    [{ ...grant, kind: undefined }, 'is required'],
+    [{ ...grant, priority: 2 ** 53 }, 'must be at most 1000'],
+    [{ ...grant, paid: { currency: 'EUR' } }, 'is required'],
+  ])('says in plain words, and once, what is wrong: %#', async (body, message) => {
+    expect((await faultsOf(url, body)).messages).toEqual([message]);
   });
 
   it.each([
@@ -126,7 +152,12 @@ describe('POST /v1/price-book refuses', () => {
       'prices.x.rounding',
     ],
     ['per 0', { ...book, prices: { x: { credits: 1, per: 0 } } }, 'prices.x.per'],
-    ['a bad operation', { ...book, prices: { 'a b': { credits: 1 } } }, 'prices.a b'],
+    ['a bad operation', { ...book, prices: { 'a b': { credits: 1 } } }, 'prices["a b"]'],
+    [
+      'per 0 of an operation with a dot',
+      { ...book, prices: { 'text.generation': { credits: 1, per: 0 } } },
+      'prices["text.generation"].per',
+    ],
     ['no version', { ...book, version: undefined }, 'version'],
     ['no date', { ...book, effective_from: 'now' }, 'effective_from'],
   ])('%s', async (_what, body, ...paths) => {
@@ -142,6 +173,14 @@ describe('POST /v1/usage/batch refuses', () => {
     ['more than 1,000', { requests: Array(1_001).fill(usage) }, 'requests'],
   ])('%s', async (_what, body, ...paths) => {
     expect((await faultsOf('/v1/usage/batch', body)).paths).toEqual(paths);
+  });
+
+  it('and says so in the same words, place by place', async () => {
+    const requests = [{ ...usage, account_id: 7 }];
+    const { body } = await gateway.call('/v1/usage/batch', { requests });
+    expect(body.invalid).toEqual([
+      { index: 0, errors: [{ path: 'account_id', message: 'must be a string' }] },
+    ]);
   });
 });
 

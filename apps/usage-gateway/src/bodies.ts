@@ -158,7 +158,7 @@ export const UsageBatchAnswer = z
     example: {
       accepted: 2,
       undecided: 1,
-      invalid: [{ index: 1, errors: [{ path: 'quantity', message: 'too big' }] }],
+      invalid: [{ index: 1, errors: [{ path: 'quantity', message: 'must be at least 1' }] }],
       decisions: [{ index: 0, ...DECISION }],
     },
   });

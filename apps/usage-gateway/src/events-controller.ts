@@ -1,17 +1,17 @@
 import { Body, Controller, Headers, Post, Res } from '@nestjs/common';
 import { ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import {
-  fieldErrors,
   invalidRequest,
   Problem,
   problemAnswer,
   problemDetails,
+  readBy,
   RequireScope,
   sendAnswer,
   type Answer,
 } from '#libs/http';
 import type { FastifyReply } from 'fastify';
-import { DescribesSpending } from './api-responses.js';
+import { APPLIED, DescribesSpending } from './api-responses.js';
 import { settledAnswer } from './answers.js';
 import { EventsAnswer, type UsageBody } from './bodies.js';
 import { CallerOf, type Caller } from './caller.js';
@@ -42,6 +42,7 @@ export class EventsController {
     status: 207,
     description: 'A batch, event by event; what has a 2xx status is durable',
     standardSchema: EventsAnswer,
+    headers: APPLIED,
   })
   async chargeEvents(
     @Body({ schema: EventsBody }) body: unknown,
@@ -56,8 +57,8 @@ export class EventsController {
   }
 
   private async answerBatch(body: unknown, caller: Caller, reply: FastifyReply): Promise<void> {
-    const listed = UsageEventBatch.safeParse(body);
-    if (!listed.success) throw invalidRequest(fieldErrors(listed.error.issues));
+    const listed = readBy(UsageEventBatch, body);
+    if ('errors' in listed) throw invalidRequest(listed.errors);
     const stamp = this.intake.stampOf(caller);
     const read = listed.data.map((event) => readEvent(event, stamp.now_ms));
     const requests = read.flatMap((one) => (isUsage(one) ? [usageRequested(one, stamp)] : []));
@@ -84,11 +85,10 @@ function isBatch(body: unknown, headers: Record<string, string | undefined>): bo
 
 /** The usage that an event reports, or why it cannot be read. */
 function readEvent(event: unknown, now_ms: number): UsageBody | Answer {
-  const parsed = UsageEvent.safeParse(event);
-  const errors = parsed.success
-    ? futureErrors(parsed.data.occurred_at, now_ms, 'time')
-    : fieldErrors(parsed.error.issues);
-  if (parsed.success && errors.length === 0) return parsed.data;
+  const read = readBy(UsageEvent, event);
+  const errors =
+    'errors' in read ? read.errors : futureErrors(read.data.occurred_at, now_ms, 'time');
+  if ('data' in read && errors.length === 0) return read.data;
   return problemAnswer(invalidRequest(errors).details);
 }
 

@@ -51,6 +51,11 @@ describe.each(Object.entries(WRITES))('POST %s', (path, statuses) => {
   });
 });
 
+it('describes that a batch of events tells what was done of Prefer', () => {
+  const { responses } = document.paths['/v1/events']!.post!;
+  expect(responses[207]).toMatchObject({ headers: { 'Preference-Applied': expect.any(Object) } });
+});
+
 it('describes what machines watch', () => {
   for (const path of ['/healthz', '/readyz', '/metrics']) {
     expect(document.paths[path]?.get?.summary).toBeTruthy();

@@ -1,5 +1,5 @@
 import type { UsageRequested } from '#libs/contracts';
-import { fieldErrors, jsonText, unavailable, type Answer, type FieldError } from '#libs/http';
+import { jsonText, readBy, unavailable, type Answer, type FieldError } from '#libs/http';
 import { RETRY_AFTER_SECONDS } from './answers.js';
 import { UsageBody, type UsageBatchAnswer } from './bodies.js';
 import type { Settled } from './gateway.js';
@@ -33,10 +33,10 @@ function readUsage(
   value: unknown,
   stamp: Stamp,
 ): { request: UsageRequested } | { errors: FieldError[] } {
-  const parsed = UsageBody.safeParse(value);
-  if (!parsed.success) return { errors: fieldErrors(parsed.error.issues) };
-  const errors = futureErrors(parsed.data.occurred_at, stamp.now_ms);
-  return errors.length > 0 ? { errors } : { request: usageRequested(parsed.data, stamp) };
+  const read = readBy(UsageBody, value);
+  if ('errors' in read) return read;
+  const errors = futureErrors(read.data.occurred_at, stamp.now_ms);
+  return errors.length > 0 ? { errors } : { request: usageRequested(read.data, stamp) };
 }
 
 /**

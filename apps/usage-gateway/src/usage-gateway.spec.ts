@@ -1,4 +1,5 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runService } from '#libs/platform';
@@ -27,5 +28,25 @@ it('serves as a process of its own until it is told to stop', async () => {
   while (exits.length === 0) await sleep(1);
   expect(exits).toEqual([0]);
   await expect(fetch(`${url}/readyz`)).rejects.toThrow('fetch failed');
+  await ledger.close();
+});
+
+it('says in one line that its port is in use', async () => {
+  const ledger = await startMemoryLedger();
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const out = new PassThrough();
+  const exits: number[] = [];
+  await runService('usage-gateway', (service) => startUsageGateway(service, ledger.bus), {
+    env: { PORT: String((other.address() as AddressInfo).port) },
+    out,
+    source: new EventEmitter(),
+    exit: (code) => void exits.push(code),
+  });
+  const told = String(out.read()).split('\n');
+  const about_it = told.filter((line) => /in use|EADDRINUSE/.test(line));
+  expect(about_it).toEqual([expect.stringContaining('set PORT to a free one')]);
+  expect(exits).toEqual([1]);
+  other.close();
   await ledger.close();
 });

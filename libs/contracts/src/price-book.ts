@@ -3,12 +3,13 @@ import { CreditsInput, Credits } from './credits.js';
 import { OperationId, PriceBookVersion } from './identifiers.js';
 import { decodeRecorded } from './json.js';
 import { Instant, InstantInput } from './time.js';
+import { wholeNumber } from './whole-number.js';
 
 export const Rounding = z.enum(['up', 'half_even', 'down']);
 export type Rounding = z.infer<typeof Rounding>;
 
 export const MAX_PER = 1_000_000_000;
-const per = z.int().min(1).max(MAX_PER);
+const per = wholeNumber(1, MAX_PER);
 
 /** What one operation costs, as a caller writes it. */
 export const PriceInput = z.strictObject({

@@ -12,13 +12,14 @@ import {
 import { PRICE_BOOK_ACCOUNT } from './names.js';
 import { PricesInput } from './price-book.js';
 import { InstantInput } from './time.js';
+import { wholeNumber } from './whole-number.js';
 
 export const REQUEST_SCHEMA = 1;
 export const MAX_ITEMS = 16;
 export const MAX_QUANTITY = 1_000_000_000_000;
 const MAX_METADATA_ENTRIES = 16;
 
-export const Quantity = z.int('must be a whole number').min(1).max(MAX_QUANTITY);
+export const Quantity = wholeNumber(1, MAX_QUANTITY);
 
 export const UsageItem = z.strictObject({ operation: OperationId, quantity: Quantity });
 export type UsageItem = z.infer<typeof UsageItem>;
@@ -105,7 +106,7 @@ export type GrantKind = z.infer<typeof GrantKind>;
 
 /** Money received for a grant: ISO 4217 code and whole minor units (cents). */
 export const Paid = z.strictObject({
-  amount_minor: z.int().min(0),
+  amount_minor: wholeNumber(0),
   currency: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR'),
 });
 export type Paid = z.infer<typeof Paid>;
@@ -114,7 +115,7 @@ export const grantFields = {
   credits: CreditsInput,
   kind: GrantKind,
   /** Lower burns first. Default 100. */
-  priority: z.int().min(0).max(1_000).optional(),
+  priority: wholeNumber(0, 1_000).optional(),
   /** Default: at once. */
   effective_at: InstantInput.optional(),
   /** Default: never. */

@@ -20,6 +20,9 @@ import { Problem, ProblemDetails } from './problem.js';
 export const HEALTH = Symbol('health');
 export const METRICS = Symbol('metrics');
 
+/** Of Prometheus. */
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
 const WELL = {
   description: 'Every check is ok',
   standardSchema: z
@@ -56,8 +59,11 @@ export class HealthController {
 
   @Get('metrics')
   @ApiOperation({ summary: 'Metrics as Prometheus text' })
-  @ApiOkResponse({ description: 'All metrics of this process' })
-  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+  @ApiOkResponse({
+    description: 'All metrics of this process',
+    content: { [METRICS_TYPE]: { schema: { type: 'string' } } },
+  })
+  @Header('content-type', METRICS_TYPE)
   scrape(): Promise<string> {
     return scrape(this.metrics, this.health);
   }

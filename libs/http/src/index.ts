@@ -1,5 +1,6 @@
 export * from './admission.js';
 export * from './answer.js';
+export * from './api-responses.js';
 export * from './field-errors.js';
 export * from './http-app.js';
 export * from './listen.js';

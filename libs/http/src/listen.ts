@@ -1,12 +1,19 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { Service } from '#libs/platform';
+import { boundUrl, listeningOn, type Service } from '#libs/platform';
 
-/** Serves on HOST and PORT until the service stops. Says where: a port of 0 is a free one. */
-export async function listen(
+/** Serves on HOST and PORT until the service stops. Answers where: a port of 0 is a free one. */
+export async function serve(
   app: NestFastifyApplication,
-  { configuration, logger, shutdown }: Service,
-): Promise<void> {
+  { configuration, shutdown }: Pick<Service, 'configuration' | 'shutdown'>,
+): Promise<string> {
   shutdown.step('http', () => app.close());
-  await app.listen({ host: configuration.host, port: configuration.port });
-  logger.info({ url: await app.getUrl() }, 'listening');
+  const fastify = app.getHttpAdapter().getInstance();
+  // Nest's own listen logs an error that it throws as well.
+  await listeningOn(configuration, (address) => fastify.listen(address));
+  return boundUrl(fastify.server);
+}
+
+/** Serves, and says where. */
+export async function listen(app: NestFastifyApplication, service: Service): Promise<void> {
+  service.logger.info({ url: await serve(app, service) }, 'listening');
 }

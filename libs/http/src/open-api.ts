@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { PROBLEM_JSON } from '#libs/platform';
 
 const JSON_TYPE = 'application/json';
+const CSV_TYPE = 'text/csv';
 
 export interface ApiDescription {
   readonly title: string;
@@ -27,7 +28,7 @@ export function describeApi(app: INestApplication, api: ApiDescription): OpenAPI
     .setTitle(api.title)
     .setDescription(api.description)
     .setVersion(api.version)
-    .addBearerAuth(BEARER, API_KEY)
+    .addSecurity(API_KEY, BEARER)
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     standardSchemaConverter: (schema) =>
@@ -35,21 +36,37 @@ export function describeApi(app: INestApplication, api: ApiDescription): OpenAPI
     operationIdFactory: (_controller, method) => method,
   });
   for (const path of Object.values(document.paths)) {
-    for (const operation of Object.values(path)) errorsAreProblems(operation as Operation);
+    for (const operation of Object.values(path)) correctTypes(operation as Operation);
   }
-  return document;
+  return withoutEmpty(document);
+}
+
+/** Swagger writes a server and a contact that nobody has named. */
+function withoutEmpty({ servers, info, ...document }: OpenAPIObject): OpenAPIObject {
+  const { contact, ...named } = info;
+  return {
+    ...document,
+    info: { ...named, ...(Object.keys(contact ?? {}).length > 0 && { contact }) },
+    ...(servers && servers.length > 0 && { servers }),
+  };
 }
 
 interface Operation {
   responses?: Record<string, { content?: Record<string, unknown> }>;
 }
 
-/** Swagger gives all answers of an operation one content type; every error has its own. */
-function errorsAreProblems({ responses = {} }: Operation): void {
-  for (const [status, { content }] of Object.entries(responses)) {
-    if (Number(status) < 400 || !content?.[JSON_TYPE]) continue;
-    content[PROBLEM_JSON] = content[JSON_TYPE];
-    delete content[JSON_TYPE];
+/**
+ * Swagger gives all answers of an operation the same content types and one schema; but every error is
+ * a problem, and CSV is a text.
+ */
+function correctTypes({ responses = {} }: Operation): void {
+  for (const [status, response] of Object.entries(responses)) {
+    const { content } = response;
+    if (Number(status) >= 400 && content?.[JSON_TYPE]) {
+      response.content = { [PROBLEM_JSON]: content[JSON_TYPE] };
+    } else if (content?.[CSV_TYPE]) {
+      content[CSV_TYPE] = { schema: { type: 'string' } };
+    }
   }
 }
 

@@ -32,6 +32,12 @@ it('refuses with every fault', () => {
   });
 });
 
+it('tells of a query that a parameter stands there twice', () => {
+  const metadata = { type: 'query', schema: z.strictObject({ a: z.string() }) };
+  const twice = () => pipe.transform({ a: ['x', 'y'] }, metadata as never);
+  expect(twice).toThrow('a: must be given only once');
+});
+
 it.each(['constructor', 'prototype', 'toString'])('takes no key %s out before it reads', (name) => {
   const value = JSON.parse(`{"${name}":"kept"}`) as unknown;
   expect(() => read(value, z.strictObject({}))).toThrow('is not a known field');

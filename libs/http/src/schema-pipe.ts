@@ -1,6 +1,7 @@
 import { type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
+import { plainWords } from '#libs/platform';
 import { z } from 'zod';
-import { fieldErrors } from './field-errors.js';
+import { readBy } from './field-errors.js';
 import { invalidRequest } from './problem.js';
 
 /**
@@ -9,10 +10,16 @@ import { invalidRequest } from './problem.js';
  * `__proto__` has been refused by the JSON parser.
  */
 export class SchemaPipe implements PipeTransform {
-  transform(value: unknown, { schema }: ArgumentMetadata): unknown {
+  transform(value: unknown, { schema, type }: ArgumentMetadata): unknown {
     if (!(schema instanceof z.ZodType)) return value;
-    const read = schema.safeParse(value);
-    if (read.success) return read.data;
-    throw invalidRequest(fieldErrors(read.error.issues));
+    const read = readBy(schema, value, type === 'query' ? wordsForQuery : plainWords);
+    if ('errors' in read) throw invalidRequest(read.errors);
+    return read.data;
   }
 }
+
+/** A parameter that stands twice in a query arrives as a list. */
+const wordsForQuery: z.core.$ZodErrorMap = (issue) =>
+  issue.code === 'invalid_type' && Array.isArray(issue.input)
+    ? 'must be given only once'
+    : plainWords(issue);

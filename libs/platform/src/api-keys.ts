@@ -17,7 +17,7 @@ export type ApiKey = z.infer<typeof ApiKey>;
 
 export const ApiKeys = z
   .array(ApiKey)
-  .min(1)
+  .min(1, 'needs at least one key')
   .refine((keys) => new Set(keys.map((key) => key.sha256)).size === keys.length, {
     error: 'must not list one sha256 twice',
   });

@@ -69,6 +69,18 @@ describe('the engines', () => {
     expect(configuration.postgres.kind).toBe('external');
   });
 
+  it('must be named, all three, by a process of many', () => {
+    const rules = { name_engines: true };
+    expect(() => parseConfiguration({}, undefined, rules)).toThrow(
+      'KAFKA_BROKERS, EVENTSTORE_URL and POSTGRES_URL are not set: each a URL or the word embedded',
+    );
+    const on_purpose = Object.fromEntries(
+      Object.keys(distributed).map((name) => [name, 'embedded']),
+    );
+    const configuration = parseConfiguration(on_purpose, undefined, rules);
+    expect(configuration.message_bus.kind).toBe('embedded');
+  });
+
   it.each(Object.keys(distributed))('a forgotten %s is named', (name) => {
     const env: Record<string, string> = { ...distributed };
     delete env[name];
@@ -112,10 +124,6 @@ describe('the caller keys', () => {
   });
 
   it.each([
-    ['not JSON', '[{'],
-    ['no list', '{}'],
-    ['an empty list', '[]'],
-    ['no such file', '/nowhere/keys.json'],
     ['an unknown scope', JSON.stringify([{ sha256, tenant_id: 'a', scopes: ['usage:rite'] }])],
     ['a short hash', JSON.stringify([{ sha256: 'ab', tenant_id: 'a', scopes: ['read'] }])],
     ['a slash in a tenant', JSON.stringify([{ sha256, tenant_id: 'a/b', scopes: ['read'] }])],
@@ -125,10 +133,33 @@ describe('the caller keys', () => {
     expect(faultsOf({ API_KEYS: value })).toEqual([expect.stringContaining('API_KEYS')]);
   });
 
+  it.each([
+    ['/nowhere/keys.json', 'no such file: /nowhere/keys.json'],
+    ['s3cretKey', 'no such file: (a JSON list begins with [)'],
+    ['/', 'cannot read the file / (EISDIR)'],
+    ['[bad', 'not JSON'],
+    ['[]', 'needs at least one key'],
+    ['[7]', '(at 0) must be an object'],
+  ])('%s is refused: %s', (value, words) => {
+    expect(faultsOf({ API_KEYS: value })).toEqual([`API_KEYS ${words}`]);
+  });
+
+  it('of a file are refused in the same words', () => {
+    const of = (text: string) => faultsOf({ API_KEYS: '/etc/keys.json' }, () => text);
+    expect([of('{'), of('{}')]).toEqual([['API_KEYS not JSON'], ['API_KEYS must be a list']]);
+  });
+
+  it('a short development key opens loopback alone', () => {
+    expect(faultsOf({ LEDGER_DEV_KEY: 'dev' })).toEqual([]);
+    expect(faultsOf({ HOST: '0.0.0.0', LEDGER_DEV_KEY: 'k'.repeat(15), API_KEYS: keys })).toEqual([
+      'LEDGER_DEV_KEY needs at least 16 characters because HOST is not a loopback address',
+    ]);
+  });
+
   it('must be there before anything but loopback is served', () => {
     expect(faultsOf({ HOST: '0.0.0.0' })).toEqual([expect.stringContaining('HOST')]);
     expect(faultsOf({ HOST: '0.0.0.0', API_KEYS: keys })).toEqual([]);
-    expect(faultsOf({ HOST: '0.0.0.0', LEDGER_DEV_KEY: 'k' })).toEqual([]);
+    expect(faultsOf({ HOST: '0.0.0.0', LEDGER_DEV_KEY: 'k'.repeat(16) })).toEqual([]);
     expect(['127.0.0.1', '127.1.2.3', '::1', 'localhost'].every(isLoopback)).toBe(true);
     expect(['0.0.0.0', '::', '127.evil.com', '10.0.0.1', ''].some(isLoopback)).toBe(false);
   });
@@ -150,6 +181,10 @@ describe('a refusal', () => {
       expect(faults.filter((fault) => fault.startsWith(name))).toHaveLength(1);
     }
     expect(faults).toHaveLength(7);
+  });
+
+  it.each(['/dev/null', '/dev/null/data'])('DATA_DIR=%s', (DATA_DIR) => {
+    expect(faultsOf({ DATA_DIR })).toEqual(['DATA_DIR is not a directory']);
   });
 
   it('F32: quotes no value', () => {

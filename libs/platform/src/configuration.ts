@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ApiKeys, devApiKey, type ApiKey } from './api-keys.js';
+import { devApiKey, type ApiKey } from './api-keys.js';
+import { parseKeys } from './key-list.js';
 import {
   kafkaSecurityFaults,
   kafkaSecurityOf,
@@ -47,7 +48,7 @@ export interface Configuration {
   readonly dev_key: Secret | undefined;
 }
 
-/** Names every variable that cannot be used. Never quotes a value: it may be a secret. */
+/** Names every variable that cannot be used. Quotes no value that may be a secret. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
   constructor(readonly faults: readonly string[]) {
@@ -119,7 +120,10 @@ const environment = (read: (path: string) => string) =>
       })
       .transform(Number)
       .default(8080),
-    DATA_DIR: given.default('./.data').transform((path) => resolve(path)),
+    DATA_DIR: given
+      .default('./.data')
+      .transform((path) => resolve(path))
+      .refine(mayBeDirectory, 'is not a directory'),
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
     LEDGER_DEV_KEY: given
       .refine((key) => /^[\x21-\x7e]+$/.test(key), 'must be printable ASCII without spaces')
@@ -139,6 +143,11 @@ const environment = (read: (path: string) => string) =>
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+export interface ConfigurationRules {
+  /** Without any variable of an engine there is none, instead of the embedded ones. */
+  readonly name_engines?: boolean;
+}
+
 /**
  * Reads the environment once. Throws ConfigurationError, which names every variable at fault.
  * `read` gives the text of the file that API_KEYS may point to.
@@ -146,11 +155,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function parseConfiguration(
   env: Environment = process.env,
   read = (path: string) => readFileSync(path, 'utf8'),
+  { name_engines = false }: ConfigurationRules = {},
 ): Configuration {
   const parsed = environment(read).safeParse(env);
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${nameOf(issue.path)} ${issue.message}`),
-    ...forgottenEngines(env),
+    ...forgottenEngines(env, name_engines),
     ...kafkaSecurityFaults(env),
     ...openToAnyone(env),
   ];
@@ -180,10 +190,14 @@ export function parseConfiguration(
 const nameOf = ([variable, ...rest]: readonly PropertyKey[]): string =>
   rest.length === 0 ? String(variable) : `${String(variable)} (at ${rest.join('.')})`;
 
-/** A mistyped or forgotten variable must not move a ledger to a local disk. */
-function forgottenEngines(env: Environment): string[] {
+/** A mistyped or forgotten variable, or file of them, must not move a ledger to a local disk. */
+function forgottenEngines(env: Environment, name_engines: boolean): string[] {
   const forgotten = ENGINE_NAMES.filter((name) => env[name] === undefined);
-  if (forgotten.length === 0 || forgotten.length === ENGINE_NAMES.length) return [];
+  if (forgotten.length === 0) return [];
+  if (forgotten.length === ENGINE_NAMES.length) {
+    const all = ENGINE_NAMES.join(', ').replace(/,(?=[^,]*$)/, ' and');
+    return name_engines ? [`${all} are not set: each a URL or the word embedded`] : [];
+  }
   const set = ENGINE_NAMES.filter((name) => env[name] !== undefined);
   const others = `${set.join(' and ')} ${set.length === 1 ? 'is' : 'are'}`;
   return forgotten.map((name) => `${name} is not set although ${others}: give a URL or embedded`);
@@ -192,35 +206,28 @@ function forgottenEngines(env: Environment): string[] {
 function openToAnyone(env: Environment): string[] {
   const { HOST: host, API_KEYS: keys, LEDGER_DEV_KEY: dev_key } = env;
   if (host === undefined || isLoopback(host.trim())) return [];
+  if (dev_key !== undefined && dev_key.trim().length < LEAST_KEY_LENGTH) {
+    const least = `${LEAST_KEY_LENGTH} characters`;
+    return [`LEDGER_DEV_KEY needs at least ${least} because HOST is not a loopback address`];
+  }
   if (keys !== undefined || dev_key !== undefined) return [];
   return ['HOST is not a loopback address: set API_KEYS (or LEDGER_DEV_KEY) first'];
 }
 
+/** Of a key that strangers may try to guess. */
+const LEAST_KEY_LENGTH = 16;
+
+/** It is made when it is missing. */
+function mayBeDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR';
+  }
+}
+
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-
-/** A JSON list, or the path of a file that holds one. */
-function parseKeys(
-  text: string,
-  read: (path: string) => string,
-  context: z.RefinementCtx,
-): ApiKey[] {
-  const result = ApiKeys.safeParse(readKeys(text, read));
-  if (result.success) return result.data;
-  for (const { path, message } of result.error.issues) {
-    context.addIssue({ code: 'custom', path: [...path], message });
-  }
-  return z.NEVER;
-}
-
-function readKeys(text: string, read: (path: string) => string): unknown {
-  try {
-    return JSON.parse(text.startsWith('[') ? text : read(text));
-  } catch {
-    // The parser's own message quotes the text.
-    return undefined;
-  }
-}
 
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;

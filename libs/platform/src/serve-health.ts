@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { boundUrl, listeningOn } from './listening.js';
 import { healthProblem, type Health, type HealthKind } from './health.js';
 import { scrape } from './metrics.js';
 import { PROBLEM_JSON, problemOf } from './problem.js';
@@ -34,13 +35,10 @@ export async function serveHealth(service: Served): Promise<number> {
         response.writeHead(status, { 'content-type': type }).end(body);
       });
   });
-  server.listen({ host: configuration.host, port: configuration.port });
-  await once(server, 'listening');
+  await listeningOn(configuration, (address) => once(server.listen(address), 'listening'));
   shutdown.step('http', () => new Promise((done) => server.close(done)));
-  const { address, family, port } = server.address() as AddressInfo;
-  const host = family === 'IPv6' ? `[${address}]` : address;
-  logger.info({ url: `http://${host}:${port}` }, 'listening');
-  return port;
+  logger.info({ url: boundUrl(server) }, 'listening');
+  return (server.address() as AddressInfo).port;
 }
 
 const ROUTES = new Map<string | undefined, (served: Served) => Promise<Answer>>([

@@ -1,6 +1,12 @@
 import { systemClock, type Clock } from './clock.js';
-import { ConfigurationError, parseConfiguration, type Configuration } from './configuration.js';
+import {
+  ConfigurationError,
+  parseConfiguration,
+  type Configuration,
+  type ConfigurationRules,
+} from './configuration.js';
 import { createHealth, type Health } from './health.js';
+import { CannotStart } from './listening.js';
 import { createLogger, type Logger } from './logger.js';
 import { createMetrics, measureProcess, type Metrics } from './metrics.js';
 import { createShutdown, type Shutdown } from './shutdown.js';
@@ -17,7 +23,7 @@ export interface Service {
   readonly fail: (error: unknown, message: string) => void;
 }
 
-export interface ServiceOptions {
+export interface ServiceOptions extends ConfigurationRules {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly out?: NodeJS.WritableStream & { isTTY?: boolean };
   readonly error?: NodeJS.WritableStream;
@@ -25,6 +31,9 @@ export interface ServiceOptions {
   /** Where signals come from. */
   readonly source?: NodeJS.EventEmitter;
 }
+
+/** Of an app that is one process of many: what it shares with the others is never its local disk. */
+export const ONE_OF_MANY: ServiceOptions = { name_engines: true };
 
 /**
  * The main of a process: reads the configuration, starts, and from then on stops when told to. A bad
@@ -38,7 +47,7 @@ export async function runService(
 ): Promise<void> {
   const { env = process.env, out = process.stdout, error = process.stderr } = options;
   const exit = options.exit ?? ((code: number) => process.exit(code));
-  const configuration = readConfiguration(env, name, error);
+  const configuration = readConfiguration(env, name, error, options);
   if (!configuration) return exit(1);
   const logger = createLogger(name, configuration.log_level, out);
   const shutdown = createShutdown({ logger, exit });
@@ -54,7 +63,8 @@ export async function runService(
   try {
     await start({ configuration, logger, health, metrics, clock: systemClock, shutdown, fail });
   } catch (err) {
-    logger.fatal({ err }, 'cannot start');
+    if (err instanceof CannotStart) logger.fatal(`cannot start: ${err.message}`);
+    else logger.fatal({ err }, 'cannot start');
     exit(await shutdown.run('cannot start', 1));
   }
 }
@@ -63,9 +73,10 @@ function readConfiguration(
   env: Readonly<Record<string, string | undefined>>,
   name: string,
   error: NodeJS.WritableStream,
+  rules: ConfigurationRules,
 ): Configuration | undefined {
   try {
-    return parseConfiguration(env);
+    return parseConfiguration(env, undefined, rules);
   } catch (fault) {
     if (!(fault instanceof ConfigurationError)) throw fault;
     error.write(`${name}: ${fault.message}\n`);

@@ -23,5 +23,6 @@ export * from './queries/explanation.js';
 export * from './queries/invoices.js';
 export * from './queries/statement.js';
 export * from './queries/usage-summary.js';
+export { UnanswerableQuestion } from './question.js';
 export * from './replacement.js';
 export * from './schema.js';

@@ -1,4 +1,4 @@
-import { ContractViolation } from '#libs/contracts';
+import { UnanswerableQuestion } from './question.js';
 
 /** Which part of a list: after a cursor (from the start without one), so many items. */
 export interface PageRequest {
@@ -15,22 +15,22 @@ export interface Page<T> {
 export const DEFAULT_PAGE = 50;
 export const MAX_PAGE = 500;
 
-/** Throws ContractViolation outside 1 to MAX_PAGE. */
+/** Throws UnanswerableQuestion outside 1 to MAX_PAGE. */
 export function limitOf({ limit = DEFAULT_PAGE }: PageRequest): number {
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE) return limit;
-  throw new ContractViolation('invalid_request', `limit must be from 1 to ${MAX_PAGE}`);
+  throw new UnanswerableQuestion('limit', `must be from 1 to ${MAX_PAGE}`);
 }
 
 /** A cursor is opaque to callers: they hand back what they got. */
 export const cursorOf = (key: string | number): string =>
   Buffer.from(String(key)).toString('base64url');
 
-/** What the cursor was made of; null without one. Throws ContractViolation for one that is not ours. */
+/** What the cursor was made of; null without one. Throws UnanswerableQuestion for one that is not ours. */
 export function keyOfCursor({ cursor }: PageRequest, shape: RegExp): string | null {
   if (cursor === undefined) return null;
   const key = Buffer.from(cursor, 'base64url').toString();
   if (shape.test(key) && cursorOf(key) === cursor) return key;
-  throw new ContractViolation('invalid_request', 'cursor is not one that was handed out');
+  throw new UnanswerableQuestion('cursor', 'is not one that was handed out');
 }
 
 export const NUMBER_KEY = /^\d{1,15}$/;

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
-import { ContractViolation, type Credits } from '#libs/contracts';
+import type { Credits } from '#libs/contracts';
+import { UnanswerableQuestion } from '../question.js';
 import { READ_SCHEMA, schemaName } from '../schema.js';
 
 export const USAGE_GROUPS = ['account', 'operation', 'day'] as const;
@@ -32,7 +33,7 @@ export interface UsageRow {
 
 export const MAX_USAGE_ROWS = 10_000;
 
-/** Ordered by the dimensions. Throws ContractViolation for more than MAX_USAGE_ROWS rows. */
+/** Ordered by the dimensions. Throws UnanswerableQuestion for more than MAX_USAGE_ROWS rows. */
 export async function usageSummary(
   pool: Pool,
   tenant_id: string,
@@ -54,8 +55,8 @@ export async function usageSummary(
     [tenant_id, from ?? null, to ?? null],
   );
   if (rows.length > MAX_USAGE_ROWS) {
-    const message = `more than ${MAX_USAGE_ROWS} rows: ask for fewer days or fewer dimensions`;
-    throw new ContractViolation('invalid_request', message);
+    const message = `makes more than ${MAX_USAGE_ROWS} rows: ask for fewer days or dimensions`;
+    throw new UnanswerableQuestion('group_by', message);
   }
   return rows.map((row) => ({ ...row, lines: Number(row.lines) }));
 }

@@ -2,6 +2,46 @@ import { deadLetterOf, encodeDeadLetter, TOPICS } from '#libs/contracts';
 import { usage } from './audited-ledger.js';
 import { ALICE, append, edit, forge, sql, type Mutation } from './planting.js';
 
+/** Decisions that are whole in themselves, in a chain that holds, and not what the rules say. */
+const DECISION_MUTATIONS: readonly Mutation[] = (
+  [
+    [
+      'a unit price that the price book does not have',
+      2,
+      [
+        [/"unit_credits":"20"/, '"unit_credits":"30"'],
+        [/"2000"/g, '"3000"'],
+      ],
+    ],
+    [
+      'a price book that does not exist',
+      3,
+      [[/"price_book_version":"[^"]*"/, '"price_book_version":"none"']],
+    ],
+    ['a month that is not the usage’s', 3, [[/"period":"\d{4}/, '"period":"1999']]],
+    ['a grant that burns out of turn', 3, [[/"grant_id":"g-2"/, '"grant_id":"g-1"']]],
+    ['a rejection without a reason', 2, [[/"shortfall":"\d+"/, '"shortfall":"1"']]],
+    [
+      'other usage than was asked',
+      3,
+      [
+        [/"quantity":3/, '"quantity":2'],
+        [/"credits":"3"/g, '"credits":"2"'],
+        [/"available":"1047"/, '"available":"1048"'],
+      ],
+    ],
+    ['other terms than were asked', 0, [[/"kind":"pack"/, '"kind":"promo"']]],
+  ] as const
+).map(([what, at, edits]) => ({
+  check: 'decision_differs',
+  what,
+  plant: forge(ALICE, (data, revision) =>
+    revision === at ? edits.reduce((text, [from, to]) => text.replace(from, to), data) : data,
+  ),
+  left: new RegExp(`^account-dev/alice@${at}$`),
+  right: new RegExp(`^read\\.entries\\(dev, alice, ${at}\\)$`),
+}));
+
 /** What can go wrong between the bus and the streams, and within a stream. */
 export const STREAM_MUTATIONS: readonly Mutation[] = [
   {
@@ -127,6 +167,20 @@ export const STREAM_MUTATIONS: readonly Mutation[] = [
     left: /^ledger\.requests\/\d+\/3$/,
     right: /^account-dev\/alice@3$/,
   },
+  {
+    check: 'occurred_at_differs',
+    what: 'a decision that moves a charge into another month',
+    plant: forge(ALICE, (data, revision) =>
+      revision === 3
+        ? data
+            .replace(/"occurred_at":"\d{4}/, '"occurred_at":"1999')
+            .replace(/"period":"\d{4}/, '"period":"1999')
+        : data,
+    ),
+    left: /^ledger\.requests\/\d+\/3$/,
+    right: /^account-dev\/alice@3$/,
+  },
+  ...DECISION_MUTATIONS,
   {
     check: 'dead_letter_not_filed',
     what: 'a dead letter that its filer has passed',

@@ -13,12 +13,14 @@ import {
 import type { Check, Findings, Mismatch } from './findings.js';
 import type { Cursor } from './read-view.js';
 import type { StreamHeads } from './stream-heads.js';
+import type { TenantPriceBooks } from './tenant-price-books.js';
 
 /** What the rows of an account are compared with, and where it is told. */
 export interface AccountAudit {
   readonly tables: AccountTables;
   readonly schema: string;
   readonly streams: StreamHeads;
+  readonly price_books: TenantPriceBooks;
   readonly findings: Findings;
   /** Told of every entry. */
   readonly on_entry: () => void;
@@ -63,7 +65,7 @@ async function foldEntries(
   for await (const row of rowsOf(audit.tables.entries, ids)) {
     const left = eventText(stream, fold.head.revision + 1);
     const right = placeOf(audit, 'entries', ids, row.revision);
-    const folded = foldEntry(fold, row);
+    const folded = foldEntry(fold, row, audit.price_books);
     if (folded.kind === 'broken') {
       audit.findings.add({ ...folded.fault, left, right });
       return undefined;

@@ -11,7 +11,9 @@ import { entryKey } from '#libs/read-models';
 import type { EntryRow, Ids } from './account-tables.js';
 import { bookEvent, newBooks, type Books } from './book-keeping.js';
 import { expectRows, newExpectedRows, type ExpectedRows } from './expected-rows.js';
+import { decidedOtherwise } from './decide-again.js';
 import type { Mismatch } from './findings.js';
+import type { TenantPriceBooks } from './tenant-price-books.js';
 
 /** An account as its entries make it, and all that its other rows must say. */
 export interface AccountFold {
@@ -37,7 +39,7 @@ export type Folded =
   | { readonly kind: 'broken'; readonly fault: Fault };
 
 /** Takes the next entry of the account. */
-export function foldEntry(fold: AccountFold, row: EntryRow): Folded {
+export function foldEntry(fold: AccountFold, row: EntryRow, price_books: TenantPriceBooks): Folded {
   const revision = fold.head.revision + 1;
   if (Number(row.revision) !== revision) {
     return broken('entry_missing', `after revision ${fold.head.revision} comes ${row.revision}`);
@@ -45,8 +47,10 @@ export function foldEntry(fold: AccountFold, row: EntryRow): Folded {
   const chain = nextChain(fold.head.chain, row.data);
   if (chain !== row.chain) return broken('entry_differs', `its bytes give the chain ${chain}`);
   let event: AccountEvent;
+  let otherwise: string | undefined;
   try {
     event = decodeAccountEvent(row.data);
+    otherwise = decidedOtherwise(event, row.data, fold.account, price_books);
     evolve(fold.account, event);
   } catch (error) {
     if (error instanceof InvariantBroken) return broken('fold_broken', error.message);
@@ -54,7 +58,11 @@ export function foldEntry(fold: AccountFold, row: EntryRow): Folded {
   }
   fold.head = { revision, chain };
   expectRows(fold.rows, event, { account: fold.account, revision });
-  const faults = [keyFault(row, event), bookFault(fold.books, event)];
+  const faults = [
+    keyFault(row, event),
+    bookFault(fold.books, event),
+    fault('decision_differs', otherwise),
+  ];
   return { kind: 'event', event, faults: faults.filter((fault) => fault !== undefined) };
 }
 
@@ -71,7 +79,8 @@ function keyFault({ key }: EntryRow, event: AccountEvent): Fault | undefined {
   return { check: 'entry_differs', detail: `its key is ${key}, its request's is ${expected}` };
 }
 
-function bookFault(books: Books, event: AccountEvent): Fault | undefined {
-  const detail = bookEvent(books, event);
-  return detail === undefined ? undefined : { check: 'credits_not_conserved', detail };
-}
+const bookFault = (books: Books, event: AccountEvent): Fault | undefined =>
+  fault('credits_not_conserved', bookEvent(books, event));
+
+const fault = (check: Fault['check'], detail: string | undefined): Fault | undefined =>
+  detail === undefined ? undefined : { check, detail };

@@ -10,12 +10,14 @@ export const CHECKS = [
   'decided_and_dead_lettered',
   'conflict_not_dead_lettered',
   'fingerprint_differs',
+  'occurred_at_differs',
   'event_without_request',
   'dead_letter_not_filed',
   // streams
   'stream_broken',
   'fold_broken',
   'credits_not_conserved',
+  'decision_differs',
   // streams ↔ read models
   'checkpoint_differs',
   'account_differs',

@@ -8,6 +8,7 @@ import type { Findings } from './findings.js';
 import { checkInvoices, type InvoiceSums } from './invoice-check.js';
 import type { ReadView } from './read-view.js';
 import type { StreamHeads } from './stream-heads.js';
+import type { TenantPriceBooks } from './tenant-price-books.js';
 
 /** What the read models come to. */
 export interface ReadModelSums {
@@ -24,16 +25,22 @@ export interface ReadModelSums {
   readonly invoices: InvoiceSums;
 }
 
+/** What the read models are compared with. */
+export interface ReadModelAudit {
+  readonly view: ReadView;
+  readonly schema: string;
+  readonly streams: StreamHeads;
+  readonly price_books: TenantPriceBooks;
+  readonly findings: Findings;
+}
+
 /**
  * Compares every row of the read models with the streams, one account at a time, and every invoice
  * with the account's events. What is left in `streams.heads` has no rows.
  */
 export async function checkReadModels(
-  view: ReadView,
-  schema: string,
-  streams: StreamHeads,
+  { view, schema, streams, price_books, findings }: ReadModelAudit,
   checkpoint: VerifiedCheckpoint,
-  findings: Findings,
   out: Output,
 ): Promise<ReadModelSums> {
   const sums: ReadModelSums = {
@@ -55,7 +62,7 @@ export async function checkReadModels(
     sums.entries += 1;
     progress.at(sums.entries, `${sums.accounts} accounts`);
   };
-  const audit = { tables, schema, streams, findings, on_entry };
+  const audit = { tables, schema, streams, price_books, findings, on_entry };
   for (let ids = nextAccount(tables); ids; ids = nextAccount(tables)) {
     sums.accounts += 1;
     const fold = await checkAccount(ids, audit);

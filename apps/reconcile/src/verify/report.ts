@@ -4,13 +4,13 @@ import type { VerifiedCheckpoint } from './checkpoint.js';
 import type { Findings } from './findings.js';
 import type { ReadModelSums } from './read-model-check.js';
 import type { RequestCounts } from './request-check.js';
+import type { Recent } from './stream-check.js';
 
 /** All that was compared. */
 export interface Verified {
   readonly checkpoint: VerifiedCheckpoint;
   readonly followed: { readonly streams: number; readonly events: number };
-  /** Decisions that the read models do not hold yet. */
-  readonly recent: number;
+  readonly recent: Pick<Recent, 'not_projected' | 'since'>;
   readonly read_models: ReadModelSums;
   readonly requests: RequestCounts;
 }
@@ -26,7 +26,8 @@ export function reportVerified(
     checkpoint: verified.checkpoint,
     requests: verified.requests,
     streams: verified.followed,
-    not_projected_yet: verified.recent,
+    not_projected_yet: verified.recent.not_projected,
+    not_projected_since: verified.recent.since,
     read_models,
     invoices,
     mismatches: findings.count,
@@ -53,7 +54,8 @@ function textOf(
     `position ${checkpoint.position ?? 'none'}, recorded at ${checkpoint.recorded_at ?? 'never'}`,
     `bus          ${n(read)} requests: ${countsText(requests)}`,
     `streams      ${n(followed.streams)} streams, ${n(followed.events)} events, ` +
-      `${n(recent)} decisions not projected yet`,
+      `${n(recent.not_projected)} decisions not projected yet` +
+      (recent.since === null ? '' : `, the first of ${recent.since}`),
     `             ${n(sums.granted)} granted = ${n(sums.consumed)} consumed + ` +
       `${n(sums.expired)} expired + ${n(sums.granted - sums.consumed - sums.expired)} left`,
     `read models  ${n(sums.accounts)} accounts, ${n(sums.entries)} entries, ` +

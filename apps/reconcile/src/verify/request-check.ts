@@ -74,7 +74,11 @@ async function checkMessages(
     const outcome = requestOutcome(
       {
         coordinate,
-        request: request && { type: request.type, fingerprint: fingerprintOf(request) },
+        request: request && {
+          type: request.type,
+          fingerprint: fingerprintOf(request),
+          occurred_at: request.occurred_at,
+        },
         committed: offset < (committed.get(`${topic}/${partition}`) ?? 0),
       },
       audit.recent.get(key) ?? decisions.get(key),

@@ -51,9 +51,13 @@ export async function decisionsInView(
 }
 
 export const foundDecision = (
-  { source, fingerprint }: Pick<DecidedRequest, 'source' | 'fingerprint'>,
+  {
+    source,
+    fingerprint,
+    occurred_at,
+  }: Pick<DecidedRequest, 'source' | 'fingerprint' | 'occurred_at'>,
   place: string,
-): FoundDecision => ({ source, fingerprint, place });
+): FoundDecision => ({ source, fingerprint, occurred_at, place });
 
 /** Why these messages are dead letters, by coordinate text; those that are filed. */
 export async function filedDeadLetters(

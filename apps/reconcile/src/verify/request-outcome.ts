@@ -6,6 +6,7 @@ import type { Mismatch } from './findings.js';
 export interface FoundDecision {
   readonly source: MessageCoordinate;
   readonly fingerprint: string;
+  readonly occurred_at: string;
   /** `stream@revision`. */
   readonly place: string;
 }
@@ -14,7 +15,9 @@ export interface FoundDecision {
 export interface ReadRequest {
   readonly coordinate: MessageCoordinate;
   /** What it asks; undefined when it cannot be read as a request that may stand there. */
-  readonly request: { readonly type: string; readonly fingerprint: string } | undefined;
+  readonly request:
+    | { readonly type: string; readonly fingerprint: string; readonly occurred_at: string }
+    | undefined;
   /** The writer's group has passed it. */
   readonly committed: boolean;
 }
@@ -45,6 +48,12 @@ export function requestOutcome(
   if (request && found && isSame(found.source, coordinate)) {
     if (found.fingerprint !== request.fingerprint) {
       return wrong('fingerprint_differs', 'the decision is of other content than its message');
+    }
+    if (found.occurred_at !== request.occurred_at) {
+      return wrong(
+        'occurred_at_differs',
+        `decided as of ${found.occurred_at}, asked ${request.occurred_at}`,
+      );
     }
     // Delivered again after its account was parked, it is refused although it was decided.
     if (dead_letter === undefined || dead_letter === 'account_parked') return 'decided';

@@ -1,4 +1,4 @@
-import { ACCOUNT_STREAM_PREFIX, priceBookStream } from '#libs/contracts';
+import { ACCOUNT_STREAM_PREFIX } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { CouldNotRun } from '../exit-code.js';
 import type { Progress } from '../output.js';
@@ -12,9 +12,9 @@ import {
   type RecentDecisions,
 } from './request-lookup.js';
 import { followEvent, type StreamHeads } from './stream-heads.js';
+import { PRICE_BOOK_STREAM_PREFIX } from './tenant-price-books.js';
 
 const BATCH = 2_000;
-const PRICE_BOOK_STREAM_PREFIX = priceBookStream('');
 
 /** Follows every account's stream up to a position; nothing of the events themselves is kept. */
 export async function followStreams(
@@ -29,6 +29,15 @@ export async function followStreams(
     for (const recorded of batch) followEvent(streams, recorded, findings);
     progress.at(streams.events);
   }
+}
+
+/** Decisions that the read models do not hold. */
+export interface Recent {
+  readonly decisions: RecentDecisions;
+  /** Of accounts: what the projector has still to do. */
+  readonly not_projected: number;
+  /** When the first of those was recorded. */
+  readonly since: string | null;
 }
 
 export interface RecentAudit {
@@ -49,15 +58,20 @@ export async function recentDecisions(
   after: string | null,
   streams: StreamHeads,
   audit: RecentAudit,
-): Promise<RecentDecisions> {
+): Promise<Recent> {
+  let since: string | null = null;
   const recent: RecentDecisions = new Map();
   const accounts = { prefix: ACCOUNT_STREAM_PREFIX, after, batch_size: BATCH };
   // Their heads are not those that the read models stand at.
   const ahead = { ...streams, heads: new Map(streams.heads), events: 0 };
-  for await (const batch of store.readAll(accounts)) await keep(batch);
+  for await (const batch of store.readAll(accounts)) {
+    since ??= (JSON.parse(batch[0]!.data) as { recorded_at: string }).recorded_at;
+    await keep(batch);
+  }
+  const not_projected = recent.size;
   const price_books = { prefix: PRICE_BOOK_STREAM_PREFIX, after: null, batch_size: BATCH };
   for await (const batch of store.readAll(price_books)) await keep(batch);
-  return recent;
+  return { decisions: recent, not_projected, since };
 
   async function keep(batch: readonly RecordedEvent[]): Promise<void> {
     const decided = batch.flatMap((recorded) => {

@@ -33,6 +33,7 @@ export interface DecidedRequest {
   readonly account_id: string;
   readonly request_id: string;
   readonly fingerprint: string;
+  readonly occurred_at: string;
   readonly source: MessageCoordinate;
 }
 

@@ -15,6 +15,7 @@ import { checkpointIn, type VerifiedCheckpoint } from './checkpoint.js';
 import { followStreams, recentDecisions } from './stream-check.js';
 import { newStreamHeads, type StreamHeads } from './stream-heads.js';
 import { reportVerified, type Verified } from './report.js';
+import { readPriceBooks } from './tenant-price-books.js';
 
 export interface VerifyPorts {
   readonly bus: Pick<MessageBus, 'scan' | 'positions'>;
@@ -50,12 +51,17 @@ export async function verify(
       findings,
     });
     const followed = { streams: streams.heads.size, events: streams.events };
-    const read_models = await checkReadModels(view, schema, streams, checkpoint, findings, out);
+    const price_books = await readPriceBooks(store, findings);
+    const read_models = await checkReadModels(
+      { view, schema, streams, price_books, findings },
+      checkpoint,
+      out,
+    );
     const progress = out.progress('requests', messagesIn(positions));
     const requests = await checkRequests(bus, {
       view,
       schema,
-      recent,
+      recent: recent.decisions,
       unfiled: letters.unfiled,
       positions,
       sources: streams.sources,
@@ -63,7 +69,7 @@ export async function verify(
       progress,
     }).finally(() => progress.stop());
     await checkSources(bus, store, streams, findings);
-    return { checkpoint, followed, recent: recent.size, read_models, requests };
+    return { checkpoint, followed, recent, read_models, requests };
   });
   reportVerified(verified, findings, (clock() - started_ms) / 1_000, out);
   return findings.count === 0 ? EXIT.fine : EXIT.mismatch;

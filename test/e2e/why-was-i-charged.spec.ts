@@ -87,7 +87,14 @@ describeSystem('why was I charged?', (system) => {
   it('HTTP and the command line tell the same, for charges, rejections and grants', async () => {
     for (const request_id of ['pack', 'page-1', 'vid-1']) {
       const told = await explained(system(), account_id, request_id);
-      const run = await system().cli('explain', account_id, request_id, '--json');
+      const run = await system().cli(
+        'explain',
+        '--tenant',
+        'dev',
+        account_id,
+        request_id,
+        '--json',
+      );
       expect(run.ending).toBe(0);
       const [explanation] = run.lines<CliExplanation>('explanation');
       const { entry, decision, balance_before, stream } = explanation!;
@@ -103,8 +110,8 @@ describeSystem('why was I charged?', (system) => {
 
   it('a person reads it in words', async () => {
     const [charged, rejected] = await Promise.all([
-      system().cli('explain', account_id, 'page-1'),
-      system().cli('explain', account_id, 'vid-1'),
+      system().cli('explain', '--tenant', 'dev', account_id, 'page-1'),
+      system().cli('explain', '--tenant', 'dev', account_id, 'vid-1'),
     ]);
     const told = ['charged 21 credits', '374 × 1 / 1,000', '10 of promo', '11 of pack', 'large-2'];
     for (const words of told) expect(charged.stdout).toContain(words);
@@ -133,8 +140,14 @@ describeSystem('why was I charged?', (system) => {
       status: 404,
       body: { code: 'not_found' },
     });
-    const { ending, stderr } = await system().cli('explain', account_id, 'unknown');
-    expect(ending).toBe(2);
+    const { ending, stderr } = await system().cli(
+      'explain',
+      '--tenant',
+      'dev',
+      account_id,
+      'unknown',
+    );
+    expect(ending).toBe(3);
     expect(stderr).toContain('has no decision for unknown');
   });
 
@@ -171,7 +184,7 @@ describeSystem('why was I charged?', (system) => {
   });
 
   it('replay folds the stream to the same balances', async () => {
-    const run = await system().cli('replay', account_id, '--json');
+    const run = await system().cli('replay', '--tenant', 'dev', account_id, '--json');
     expect(run.ending).toBe(0);
     const replayed = run.lines<ReplayedEvent>('event');
     expect(replayed.map(({ revision, available }) => [revision, available])).toEqual(
@@ -180,7 +193,15 @@ describeSystem('why was I charged?', (system) => {
     expect(replayed.map(({ change }) => change)).toEqual(['100', '10', '-21', '-20', '0']);
     const { stream } = await explained(system(), account_id, 'img-2');
     expect(replayed[3]).toMatchObject(stream as object);
-    const before = await system().cli('replay', account_id, '--as-of', '2', '--json');
+    const before = await system().cli(
+      'replay',
+      '--tenant',
+      'dev',
+      account_id,
+      '--as-of',
+      '2',
+      '--json',
+    );
     expect(before.lines('event')).toEqual(replayed.slice(0, 3));
   });
 

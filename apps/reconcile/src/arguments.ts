@@ -2,6 +2,9 @@ import { Option } from 'commander';
 import type { MessageCoordinate } from '#libs/contracts';
 import { DEV_TENANT } from '#libs/platform';
 import { CouldNotRun } from './exit-code.js';
+import type { Surroundings } from './program.js';
+
+const EMBEDDED = 'embedded';
 
 /** Reads an option's value that must be a whole number. */
 export const wholeNumber =
@@ -14,7 +17,17 @@ export const wholeNumber =
   };
 
 export const tenantOption = (): Option =>
-  new Option('--tenant <tenant>', 'whose account it is').default(DEV_TENANT);
+  new Option('--tenant <tenant>', `whose account it is; embedded: ${DEV_TENANT} unless said`);
+
+/**
+ * The tenant that is meant. On servers there is no default: the wrong one would say that a request was
+ * never decided. Throws CouldNotRun.
+ */
+export function tenantOf(tenant: string | undefined, env: Surroundings['env']): string {
+  if (tenant !== undefined) return tenant;
+  if ((env['POSTGRES_URL'] ?? EMBEDDED) === EMBEDDED) return DEV_TENANT;
+  throw new CouldNotRun('give --tenant: whose account is it?');
+}
 
 /** `topic/partition/offset`. Throws CouldNotRun. */
 export function coordinateArgument(text: string): MessageCoordinate {

@@ -1,5 +1,7 @@
-import { createLogger, parseConfiguration, systemClock } from '#libs/platform';
-import { EXIT } from './exit-code.js';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createLogger, parseConfiguration, systemClock, type Configuration } from '#libs/platform';
+import { CouldNotRun, EXIT } from './exit-code.js';
 import { runProgram } from './program.js';
 
 const interrupted = new AbortController();
@@ -9,6 +11,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 // Whoever reads the output has had enough (head, less).
 process.stdout.on('error', () => interrupted.abort());
+
+/** A mistyped folder must not become a new, empty ledger on which all is well. */
+function requireLedger({ postgres, data_dir }: Configuration): void {
+  if (postgres.kind !== 'embedded' || existsSync(join(data_dir, 'postgres'))) return;
+  throw new CouldNotRun(`no ledger in ${resolve(data_dir)}: set DATA_DIR to the folder of one`);
+}
 
 process.exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,
@@ -21,6 +29,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     const { openEngines } = await import('#libs/engines');
     const logger = createLogger('usage-ledger', 'warn', process.stderr);
     const configuration = parseConfiguration(env);
+    requireLedger(configuration);
     const on_fatal = (err: unknown, message: string) => {
       logger.fatal({ err }, message);
       process.exit(EXIT.could_not_run);

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { InvariantBroken } from '#libs/contracts';
+import { ContractViolation, InvariantBroken } from '#libs/contracts';
 import { ConfigurationError, redact } from '#libs/platform';
 import type { Engines } from './engines.js';
 import { CouldNotRun, EXIT, type ExitCode } from './exit-code.js';
@@ -64,14 +64,18 @@ export async function runProgram(
       return error.exitCode === 0 ? EXIT.fine : EXIT.could_not_run;
     const why = signal.aborted ? 'interrupted' : whyOf(error);
     stderr.write(`usage-ledger: ${redact(why)}\n`);
-    return error instanceof InvariantBroken ? EXIT.mismatch : EXIT.could_not_run;
+    if (error instanceof InvariantBroken) return EXIT.mismatch;
+    return error instanceof CouldNotRun ? error.exit_code : EXIT.could_not_run;
   }
 }
 
 function programOf(context: CommandContext): Command {
   const program = new Command('usage-ledger')
     .description('imports usage into the ledger, explains it, verifies it')
-    .addHelpText('after', '\nExit codes: 0 fine, 1 mismatch found, 2 could not run.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 fine, 1 mismatch found, 2 could not run, 3 nothing by that id.',
+    )
     .addCommand(importCommand(context))
     .addCommand(verifyCommand(context))
     .addCommand(explainCommand(context))
@@ -99,7 +103,7 @@ function settle(command: Command, context: CommandContext): void {
 /** A fault of the program shows where it is, anything else only what it is. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const told = [CouldNotRun, ConfigurationError, InvariantBroken];
+  const told = [CouldNotRun, ConfigurationError, ContractViolation, InvariantBroken];
   if (told.some((kind) => error instanceof kind)) return error.message;
   return error.stack ?? error.message;
 }

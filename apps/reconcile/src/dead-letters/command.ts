@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { accountKey, DEAD_LETTER_REASONS, type DeadLetterReason } from '#libs/contracts';
 import { MAX_PAGE } from '#libs/read-models';
-import { coordinateArgument, tenantOption, wholeNumber } from '../arguments.js';
+import { coordinateArgument, tenantOf, wholeNumber } from '../arguments.js';
 import type { CommandContext } from '../program.js';
 import { listDeadLetters } from './list.js';
 import { redrive, REDRIVEN_BY_DEFAULT } from './redrive.js';
@@ -40,7 +40,7 @@ const listCommand = (context: CommandContext): Command =>
     );
 
 interface RedriveOptions {
-  readonly tenant: string;
+  readonly tenant?: string;
   readonly reason?: DeadLetterReason[];
   readonly id?: Coordinate;
   readonly account?: string;
@@ -49,14 +49,14 @@ interface RedriveOptions {
 export const redriveCommand = (context: CommandContext): Command =>
   new Command('redrive')
     .description('publish dead letters again: the same bytes, key and topic, in their order')
-    .addOption(reasonOption(`default: ${REDRIVEN_BY_DEFAULT.join(', ')}`))
+    .addOption(reasonOption(`default: ${REDRIVEN_BY_DEFAULT.join(', ')}`).choices(REDRIVABLE))
     .option(
       '--id <topic/partition/offset>',
       'only this one, whatever its reason',
       coordinateArgument,
     )
     .option('--account <account>', 'of this account only')
-    .addOption(tenantOption())
+    .option('--tenant <tenant>', 'of this tenant only; with --account: whose it is')
     .addHelpText('after', HELP)
     .action(({ tenant, reason, id, account }: RedriveOptions, command: Command) =>
       context.runOnEngines(command, (engines, out) =>
@@ -65,12 +65,21 @@ export const redriveCommand = (context: CommandContext): Command =>
           {
             reasons: reason ?? (id ? undefined : REDRIVEN_BY_DEFAULT),
             source: id,
-            account: account === undefined ? undefined : accountKey(tenant, account),
+            tenant_id: tenant,
+            account:
+              account === undefined
+                ? undefined
+                : accountKey(tenantOf(tenant, context.env), account),
           },
           out,
         ),
       ),
     );
+
+/** A conflict was decided, and what was cut for its size has not all of its bytes. */
+const REDRIVABLE = DEAD_LETTER_REASONS.filter(
+  (reason) => reason !== 'conflict' && reason !== 'too_large',
+);
 
 const HELP = `
 They go the way of every message: what was decided meanwhile is found, not charged again. Those of a

@@ -133,6 +133,20 @@ describe('redrive', () => {
     expect((await run('redrive', '--id', 'nonsense')).exit_code).toBe(2);
   });
 
+  it('takes those of one tenant when it is said', async () => {
+    const all = ['redrive', '--reason', 'undecodable'];
+    expect((await run(...all, '--tenant', 'nobody')).stdout).toBe(
+      '0 dead letters published again\n',
+    );
+    expect((await run(...all, '--tenant', 'dev')).stdout).toBe('1 dead letters published again\n');
+  });
+
+  it.each(['conflict', 'too_large'])('refuses what no redrive can help: %s', async (reason) => {
+    const { exit_code, stderr } = await run('redrive', '--reason', reason);
+    expect(exit_code).toBe(2);
+    expect(stderr).toContain('--reason');
+  });
+
   it('leaves by default what would only come back', async () => {
     expect((await run('redrive')).stdout).toBe('0 dead letters published again\n');
   });

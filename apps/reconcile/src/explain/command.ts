@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { tenantOption } from '../arguments.js';
+import { tenantOf, tenantOption } from '../arguments.js';
 import type { CommandContext } from '../program.js';
 import { explainRequest } from './explain.js';
 
@@ -11,8 +11,12 @@ export const explainCommand = (context: CommandContext): Command =>
     .addOption(tenantOption())
     .addHelpText('after', '\nExample:\n  usage-ledger explain acct-0001 azure.csv:1:871803be')
     .action(
-      (account_id: string, request_id: string, { tenant }: { tenant: string }, command: Command) =>
+      (account_id: string, request_id: string, { tenant }: { tenant?: string }, command: Command) =>
         context.runOnEngines(command, (engines, out) =>
-          explainRequest(engines, { tenant_id: tenant, account_id, request_id }, out),
+          explainRequest(
+            engines,
+            { tenant_id: tenantOf(tenant, context.env), account_id, request_id },
+            out,
+          ),
         ),
     );

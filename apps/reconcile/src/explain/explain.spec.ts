@@ -99,11 +99,13 @@ it('says the same as JSON', async () => {
   ]);
 });
 
-it('could not run: nothing by that id, and not for another tenant', async () => {
+it('not found: nothing by that id, and not for another tenant', async () => {
   const unknown = await explain('alice', 'u-9');
-  expect(unknown).toMatchObject({ exit_code: 2, stdout: '' });
+  expect(unknown).toMatchObject({ exit_code: 3, stdout: '' });
   expect(unknown.stderr).toContain('alice has no decision for u-9');
-  expect((await explain('alice', 'u-1', '--tenant', 'other')).exit_code).toBe(2);
+  const other = await explain('alice', 'u-1', '--tenant', 'other');
+  expect(other).toMatchObject({ exit_code: 3 });
+  expect(other.stderr).toContain('tenant other, account alice has no decision for u-1');
 });
 
 it('mismatch: the stream has another event there', async () => {
@@ -113,4 +115,16 @@ it('mismatch: the stream has another event there', async () => {
   events[3] = kept!;
   expect(exit_code).toBe(1);
   expect(stderr).toContain('account-dev/alice@3, but the stream has another event there');
+});
+
+it('on servers wants the tenant said: a wrong one would say that nothing was decided', async () => {
+  const env = { POSTGRES_URL: 'postgres://db' };
+  const { exit_code, stderr } = await commandLine(['explain', 'alice', 'u-1'], {
+    engines: ledger,
+    env,
+  });
+  expect({ exit_code, stderr }).toMatchObject({
+    exit_code: 2,
+    stderr: expect.stringContaining('--tenant'),
+  });
 });

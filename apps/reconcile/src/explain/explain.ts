@@ -2,7 +2,7 @@ import { accountKey, accountStream, chainOf, encodeEvent, InvariantBroken } from
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { explain, type Explanation } from '#libs/read-models';
 import type { Pool } from 'pg';
-import { CouldNotRun, EXIT, type ExitCode } from '../exit-code.js';
+import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { explanationText } from './explanation-text.js';
 
@@ -23,8 +23,9 @@ export async function explainRequest(
 ): Promise<ExitCode> {
   const explanation = await explain(ports.pool, tenant_id, account_id, request_id);
   if (explanation === undefined) {
-    throw new CouldNotRun(
-      `${account_id} has no decision for ${request_id}: not asked, not decided, or not projected yet`,
+    throw new NotFound(
+      `tenant ${tenant_id}, account ${account_id} has no decision for ${request_id}: ` +
+        'not asked, not decided, or not projected yet (usage-ledger status tells)',
     );
   }
   const stream = accountStream(accountKey(tenant_id, account_id));

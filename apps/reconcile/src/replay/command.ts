@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../program.js';
-import { tenantOption } from '../arguments.js';
+import { tenantOf, tenantOption } from '../arguments.js';
 import { parseAsOf, type AsOf } from './as-of.js';
 import { replay } from './replay.js';
 
@@ -15,11 +15,16 @@ export const replayCommand = (context: CommandContext): Command =>
       parseAsOf,
     )
     .addHelpText('after', HELP)
-    .action((account_id: string, options: { tenant: string; asOf?: AsOf }, command: Command) =>
+    .action((account_id: string, options: { tenant?: string; asOf?: AsOf }, command: Command) =>
       context.runOnEngines(command, ({ store }, out) =>
         replay(
           store,
-          { tenant_id: options.tenant, account_id, as_of: options.asOf, signal: context.signal },
+          {
+            tenant_id: tenantOf(options.tenant, context.env),
+            account_id,
+            as_of: options.asOf,
+            signal: context.signal,
+          },
           out,
         ),
       ),

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { tenantOption } from '../arguments.js';
+import { tenantOf, tenantOption } from '../arguments.js';
 import type { CommandContext } from '../program.js';
 import { status } from './status.js';
 import { unpark } from './unpark.js';
@@ -16,8 +16,8 @@ export const unparkCommand = (context: CommandContext): Command =>
     .argument('<account>')
     .addOption(tenantOption())
     .addHelpText('after', '\nExample:\n  usage-ledger unpark acct-0001')
-    .action((account_id: string, { tenant }: { tenant: string }, command: Command) =>
+    .action((account_id: string, { tenant }: { tenant?: string }, command: Command) =>
       context.runOnEngines(command, (engines, out) =>
-        unpark(engines, { tenant_id: tenant, account_id }, out),
+        unpark(engines, { tenant_id: tenantOf(tenant, context.env), account_id }, out),
       ),
     );

@@ -80,6 +80,8 @@ it('takes only what is asked for, is a request, and was not redriven', async () 
   expect(await offsets({})).toEqual([1, 2, 3]);
   expect(await offsets({ reasons: ['conflict'] })).toEqual([3]);
   expect(await offsets({ account: 'acme/b' as AccountKey })).toEqual([2]);
+  expect(await offsets({ tenant_id: 'acme' })).toEqual([1, 2, 3]);
+  expect(await offsets({ tenant_id: 'other' })).toEqual([]);
   expect(await offsets({ source: letters[2]!.source })).toEqual([3]);
   expect(await openDeadLetters(pool)).toEqual([
     { reason: 'account_parked', letters: 3 },

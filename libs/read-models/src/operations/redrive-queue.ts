@@ -17,6 +17,8 @@ import {
 /** Which dead letters; what is undefined does not narrow it down. */
 export interface RedriveFilter {
   readonly reasons?: readonly DeadLetterReason[] | undefined;
+  /** By the key of the message, unless its content names another: then it is nobody's. */
+  readonly tenant_id?: string | undefined;
   readonly account?: AccountKey | undefined;
   readonly source?: MessageCoordinate | undefined;
   /** Filed up to this one, see newestDeadLetter. */
@@ -37,7 +39,7 @@ export async function newestDeadLetter(pool: Pool): Promise<bigint> {
  */
 export async function lettersToRedrive(
   pool: Pool,
-  { reasons, account, source, up_to }: RedriveFilter,
+  { reasons, tenant_id, account, source, up_to }: RedriveFilter,
   after: FiledDeadLetter | undefined,
   limit: number,
 ): Promise<FiledDeadLetter[]> {
@@ -51,7 +53,8 @@ export async function lettersToRedrive(
        and ($7::timestamptz is null
             or (timestamp, topic, partition, "offset") > ($7, $8::text, $9::int, $10::int8))
        and ($11::int8 is null or id <= $11)
-     order by timestamp, topic, partition, "offset" limit $12::int8`,
+       and ($12::text is null or tenant_id = $12)
+     order by timestamp, topic, partition, "offset" limit $13::int8`,
     [
       textArray(REQUEST_TOPICS),
       reasons && textArray(reasons),
@@ -64,6 +67,7 @@ export async function lettersToRedrive(
       after?.source.partition,
       after?.source.offset,
       up_to,
+      tenant_id,
       limit,
     ],
   );

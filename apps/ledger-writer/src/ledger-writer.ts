@@ -97,6 +97,7 @@ function watch({ engines, health, metrics }: LedgerWriterOptions, stalls: Stalls
   const positions = () => engines.bus.positions(GROUPS.writer, REQUEST_TOPICS);
   const watchdog = createWatchdog({
     limit_seconds: STUCK_LIMIT_SECONDS,
+    observe: (seconds) => metrics.stuck_for_seconds.set({ worker }, seconds),
     look: async () => {
       const partitions = (await positions()).map(({ topic, partition, begin, end, committed }) => ({
         name: `${topic}/${partition}`,
@@ -111,10 +112,7 @@ function watch({ engines, health, metrics }: LedgerWriterOptions, stalls: Stalls
     },
   });
   const removals = [
-    health.add('readiness', 'ledger_writer', async () => {
-      metrics.stuck_for_seconds.set({ worker }, await watchdog.stuckForSeconds());
-      return watchdog.check();
-    }),
+    health.add('readiness', 'ledger_writer', watchdog),
     health.add('readiness', 'ledger_writer_read_side', () => {
       const waiting_ms = stalls.waitingMs();
       if (waiting_ms < STALL_LIMIT_MS) return undefined;

@@ -49,11 +49,11 @@ function watch(run: ProjectionRun, { health, metrics, clock }: ProjectionOptions
       },
     ],
     limit_seconds: STUCK_LIMIT_SECONDS,
+    observe: (seconds) => metrics.stuck_for_seconds.set({ worker: WORKER }, seconds),
     clock,
   });
   return health.add('readiness', WORKER, async () => {
     if (run.broken !== undefined) return `stopped: ${run.broken.message}`;
-    metrics.stuck_for_seconds.set({ worker: WORKER }, await watchdog.stuckForSeconds());
-    return watchdog.check();
+    return watchdog();
   });
 }

@@ -1,6 +1,6 @@
 import {
   instantOf,
-  MAX_OCCURRED_AT_AHEAD_MS,
+  MAX_ACCEPTED_AHEAD_MS,
   epochMsOf,
   PRICE_BOOK_ACCOUNT,
   REQUEST_SCHEMA,
@@ -60,6 +60,6 @@ export function futureErrors(
   path = 'occurred_at',
 ): FieldError[] {
   if (occurred_at === undefined) return [];
-  if (epochMsOf(occurred_at) - now_ms <= MAX_OCCURRED_AT_AHEAD_MS) return [];
-  return [{ path, message: 'is more than 5 minutes in the future' }];
+  if (epochMsOf(occurred_at) - now_ms <= MAX_ACCEPTED_AHEAD_MS) return [];
+  return [{ path, message: 'is more than 4 minutes in the future' }];
 }

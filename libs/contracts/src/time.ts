@@ -44,4 +44,7 @@ export const epochMsOf = (instant: Instant): number => Date.parse(instant);
 export const periodOf = (instant: Instant): Period => instant.slice(0, 7);
 export const dayOf = (instant: Instant): string => instant.slice(0, 10);
 
+/** Of what the writer decides, measured by the broker's clock. */
 export const MAX_OCCURRED_AT_AHEAD_MS = 5 * 60_000;
+/** Of what a gateway takes: what was accepted is decided, though the broker's clock be a minute behind. */
+export const MAX_ACCEPTED_AHEAD_MS = MAX_OCCURRED_AT_AHEAD_MS - 60_000;

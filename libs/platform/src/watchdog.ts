@@ -14,22 +14,20 @@ export interface WatchdogOptions {
   readonly look: () => Promise<readonly Workload[]>;
   /** How long a position may stand still while work waits. */
   readonly limit_seconds: number;
+  /**
+   * Told at each look for how long the worst part has been stuck: how long work has been seen waiting
+   * there while its position stood still. 0 for an idle or a moving worker.
+   */
+  readonly observe: (seconds: number) => void;
   readonly clock?: Clock;
 }
 
-export interface Watchdog {
-  /**
-   * Looks at the worker and returns for how long the worst part has been stuck: how long work has been
-   * seen waiting there while its position stood still. 0 for an idle or a moving worker.
-   */
-  stuckForSeconds(): Promise<number>;
-  /** A readiness check: fails once the worker is stuck for longer than the limit. */
-  readonly check: HealthCheck;
-}
-
-/** Notices a worker that has work and does none of it, although it reports no error. */
-export function createWatchdog(options: WatchdogOptions): Watchdog {
-  const { look, limit_seconds, clock = systemClock } = options;
+/**
+ * A readiness check that notices a worker, or a part of it, that has work and does none of it, although
+ * it reports no error: fails once it is stuck for longer than the limit.
+ */
+export function createWatchdog(options: WatchdogOptions): HealthCheck {
+  const { look, limit_seconds, observe, clock = systemClock } = options;
   /** Since when each part with waiting work stands where it stands. */
   const seen = new Map<string, { readonly position: string; readonly at: number }>();
 
@@ -49,12 +47,10 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
     return found;
   }
 
-  return {
-    stuckForSeconds: async () => (await worst()).seconds,
-    async check() {
-      const { name, seconds } = await worst();
-      if (seconds < limit_seconds) return undefined;
-      return `${name}: work is waiting and has stood still for ${Math.floor(seconds)} s`;
-    },
+  return async () => {
+    const { name, seconds } = await worst();
+    observe(seconds);
+    if (seconds < limit_seconds) return undefined;
+    return `${name}: work is waiting and has stood still for ${Math.floor(seconds)} s`;
   };
 }

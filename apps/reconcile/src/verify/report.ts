@@ -48,7 +48,7 @@ function textOf(
   const read = Object.values(requests).reduce((sum, count) => sum + count, 0);
   const verdict =
     findings.count === 0
-      ? 'all four agree'
+      ? `all four agree${recent.not_projected > 0 ? ' up to this position' : ''}`
       : `${n(findings.count)} MISMATCHES, the first: ${findings.first!.check}`;
   return [
     `position ${checkpoint.position ?? 'none'}, recorded at ${checkpoint.recorded_at ?? 'never'}`,

@@ -24,6 +24,7 @@ interface Options {
 
 const WAIT_SECONDS = 30;
 const GIVE_UP_MS = 5 * 60_000;
+const RETRY_TOLD_MS = 10_000;
 
 export const importCommand = (context: CommandContext): Command =>
   new Command('import')
@@ -61,17 +62,37 @@ export const importCommand = (context: CommandContext): Command =>
       context.run(command, (out) => {
         const { env, signal, clock } = context;
         const gateway = connectGateway({
-          url: env['LEDGER_URL'] ?? 'http://127.0.0.1:8080',
+          url: ledgerUrl(env['LEDGER_URL']),
           key: env['LEDGER_API_KEY'] ?? env['LEDGER_DEV_KEY'],
           signal,
           wait_seconds: WAIT_SECONDS,
           give_up_ms: GIVE_UP_MS,
-          on_retry: (why) =>
+          on_retry: atMostEvery(RETRY_TOLD_MS, clock, (why) =>
             out.warn('retry', { why }, () => `not known to be accepted (${why}): trying again`),
+          ),
         });
         return importFile(gateway, { ...importOptions(file, options), signal, clock }, out);
       }),
     );
+
+function ledgerUrl(url = 'http://127.0.0.1:8080'): string {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+  throw new CouldNotRun(`LEDGER_URL must be an http:// or https:// URL: ${url}`);
+}
+
+/** Many calls fail at once and again: a person wants to know it once. */
+function atMostEvery(
+  pause_ms: number,
+  clock: () => number,
+  tell: (why: string) => void,
+): (why: string) => void {
+  let told_at = -Infinity;
+  return (why) => {
+    if (clock() - told_at < pause_ms) return;
+    told_at = clock();
+    tell(why);
+  };
+}
 
 const importOptions = (file: string, options: Options) => ({
   file,

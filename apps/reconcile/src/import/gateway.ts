@@ -116,7 +116,7 @@ const postUntilAnswered = (
     signal.throwIfAborted();
     if (error instanceof CouldNotRun) throw error;
     throw new CouldNotRun(
-      `no answer from ${options.url} for ${Math.round(give_up_ms / 1_000)} s ` +
+      `no answer from LEDGER_URL ${options.url} for ${Math.round(give_up_ms / 1_000)} s ` +
         `(${(error as Error).message}): is it running? The same command resumes`,
     );
   });
@@ -148,7 +148,7 @@ async function post(
   const json: unknown = await response.json().catch((error: Error) => {
     throw new TryAgain(causeOf(error), 0);
   });
-  if (status === 401) throw new AbortError(unauthorized());
+  if (status === 401) throw new AbortError(unauthorized(key));
   return { status, json };
 }
 
@@ -156,8 +156,11 @@ async function post(
 const causeOf = (error: Error): string =>
   error.cause instanceof Error ? error.cause.message || error.cause.name : error.message;
 
-const unauthorized = () =>
-  new CouldNotRun('the gateway does not know this key: set LEDGER_API_KEY (or LEDGER_DEV_KEY)');
+const unauthorized = (key: string | undefined) =>
+  new CouldNotRun(
+    `the gateway ${key === undefined ? 'wants a key' : 'does not know this key'}: set LEDGER_API_KEY, ` +
+      'or LEDGER_DEV_KEY to the key that the ledger was started with (else it is in DATA_DIR/dev-key)',
+  );
 
 function retryAfterMs(header: string | null): number {
   if (header === null) return 0;

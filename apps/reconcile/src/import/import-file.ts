@@ -10,7 +10,7 @@ import type { Mapping } from './mapping.js';
 import { rowBatches, type RowBatch } from './row-batches.js';
 import { rowReader, sourceName, type RowFault } from './row-request.js';
 import { settleBatch } from './settle-batch.js';
-import { countDecision, newTally, tallyText } from './tally.js';
+import { countDecision, newTally, nothingCharged, tallyText } from './tally.js';
 
 export interface ImportOptions {
   readonly file: string;
@@ -39,7 +39,8 @@ const MAX_BAD_ROWS = 100;
 
 /**
  * Sends a usage file through a gateway and waits for every decision. A second run finds the decisions
- * of the first. Mismatch = a row that could not be billed, or an id that stands for other content.
+ * of the first. Mismatch = a row that could not be billed, an id that stands for other content, or a file
+ * of which nothing was charged.
  */
 export async function importFile(
   gateway: Gateway,
@@ -119,7 +120,7 @@ export async function importFile(
     );
   }
   const bad_rows = options.skip_bad ? 0 : tally.bad_rows;
-  return bad_rows + tally.conflicts > 0 ? EXIT.mismatch : EXIT.fine;
+  return bad_rows + tally.conflicts > 0 || nothingCharged(tally) ? EXIT.mismatch : EXIT.fine;
 }
 
 /**

@@ -88,10 +88,22 @@ export function tallyText(tally: Tally, decisions_per_second: number): string {
     ]);
   }
   if (tally.bad_rows > 0) lines.push(['bad rows', number(tally.bad_rows), 'not charged']);
+  if (tally.accounts_granted > 0) {
+    lines.push(['accounts granted', number(tally.accounts_granted), 'a pack each']);
+  }
   const width = Math.max(...lines.map(([, value]) => value.length));
-  return lines
+  const table = lines
     .map(([name, value, note]) =>
       `${name.padEnd(22)}${value.padStart(width)}${note ? `   ${note}` : ''}`.trimEnd(),
     )
     .join('\n');
+  return tally.rejected === 0 ? table : `${table}\n${REJECTED}`;
 }
+
+const REJECTED =
+  'Rejected rows were not charged, and their request ids are decided for ever. Once there are credits ' +
+  '(--grant) or prices for them, import the file again with another --name.';
+
+/** Nothing of the file was charged, now or before, although something was asked. */
+export const nothingCharged = ({ rejected, consumed }: Tally): boolean =>
+  rejected > 0 && consumed === 0;

@@ -1,4 +1,5 @@
 import { mkdir, rename, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import * as cluster from './cluster-process.js';
@@ -30,8 +31,11 @@ export interface EmbeddedPostgres {
 export class DataDirectoryInUse extends Error {
   override readonly name = 'DataDirectoryInUse';
 
-  constructor(owner: string) {
-    super(`the data directory is in use by another process: ${owner}`);
+  constructor(data_dir: string, owner: string) {
+    super(
+      `the data directory ${resolve(data_dir)} is in use by another process: ${owner}. Stop it, or ` +
+        'set DATA_DIR to another folder',
+    );
   }
 }
 
@@ -63,7 +67,7 @@ export async function startEmbeddedPostgres(
 
   const lease = await takeOwnership(files, settings, options.access);
   if (lease.client !== undefined) return own(files, settings, lease, options.on_error);
-  if (options.access === 'own') throw new DataDirectoryInUse(lease.owner);
+  if (options.access === 'own') throw new DataDirectoryInUse(options.data_dir, lease.owner);
   return { url: lease.url, stop: async () => {} };
 }
 
@@ -180,7 +184,9 @@ function own(
   let reviving = Promise.resolve();
 
   const hold = (lease: Lease) => {
-    if (lease.client === undefined) throw new DataDirectoryInUse(lease.owner);
+    if (lease.client === undefined) {
+      throw new DataDirectoryInUse(dirname(files.folder), lease.owner);
+    }
     client = lease.client.once('end', () => {
       client = undefined;
       if (!stopping) reviving = revive();

@@ -14,7 +14,7 @@ process.stdout.on('error', () => interrupted.abort());
 
 /** A mistyped folder must not become a new, empty ledger on which all is well. */
 function requireLedger({ postgres, data_dir }: Configuration): void {
-  if (postgres.kind !== 'embedded' || existsSync(join(data_dir, 'postgres'))) return;
+  if (postgres.kind !== 'embedded' || existsSync(join(data_dir, 'postgres', 'PG_VERSION'))) return;
   throw new CouldNotRun(`no ledger in ${resolve(data_dir)}: set DATA_DIR to the folder of one`);
 }
 

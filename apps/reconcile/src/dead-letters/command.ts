@@ -56,7 +56,7 @@ export const redriveCommand = (context: CommandContext): Command =>
       coordinateArgument,
     )
     .option('--account <account>', 'of this account only')
-    .option('--tenant <tenant>', 'of this tenant only; with --account: whose it is')
+    .option('--tenant <tenant>', 'of this tenant only (default: all); with --account: whose it is')
     .addHelpText('after', HELP)
     .action(({ tenant, reason, id, account }: RedriveOptions, command: Command) =>
       context.runOnEngines(command, (engines, out) =>
@@ -65,7 +65,7 @@ export const redriveCommand = (context: CommandContext): Command =>
           {
             reasons: reason ?? (id ? undefined : REDRIVEN_BY_DEFAULT),
             source: id,
-            tenant_id: tenant,
+            tenant_id: account === undefined ? tenant : undefined,
             account:
               account === undefined
                 ? undefined

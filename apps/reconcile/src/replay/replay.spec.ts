@@ -49,7 +49,7 @@ it.each([
 });
 
 it('could not run: no events, none that early, no moment', async () => {
-  expect(await replay('bob')).toMatchObject({ exit_code: 2, stdout: '' });
+  expect(await replay('bob')).toMatchObject({ exit_code: 3, stdout: '' });
   expect((await replay('alice', '--as-of', '2020-01-01')).stderr).toContain('at or before');
   expect((await replay('alice', '--as-of', 'soon')).stderr).toContain('--as-of soon');
 });

@@ -1,6 +1,6 @@
 import { accountKey, accountStream, type AccountEvent } from '#libs/contracts';
 import type { EventReader } from '#libs/event-store';
-import { CouldNotRun, EXIT, type ExitCode } from '../exit-code.js';
+import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { grouped, signed, tableHeader, tableRow, type Column } from '../table.js';
 import { isAfter, type AsOf } from './as-of.js';
@@ -61,7 +61,7 @@ export async function replay(
   }
   if (events > 0) return EXIT.fine;
   const when = as_of === undefined ? '' : ' at or before that moment';
-  throw new CouldNotRun(`${stream} has no events${when}`);
+  throw new NotFound(`${stream} has no events${when}`);
 }
 
 const requestOf = (event: AccountEvent): string =>

@@ -2,6 +2,7 @@ export * from './api-keys.js';
 export * from './backoff.js';
 export * from './clock.js';
 export * from './configuration.js';
+export * from './connections.js';
 export * from './health.js';
 export { SASL_MECHANISMS, type KafkaSecurity } from './kafka-security.js';
 export * from './listening.js';

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseConfiguration } from './configuration.js';
 import { createHealth } from './health.js';
 import { createLogger } from './logger.js';
@@ -80,3 +83,16 @@ describe('a worker', () => {
     expect(await response.json()).toMatchObject({ code: 'internal_error' });
   });
 });
+
+it('ends although a connection never sends a request, or half of one', async () => {
+  const ending = createShutdown({ logger });
+  const configuration = parseConfiguration({ PORT: '0' });
+  const port = await serveHealth({ configuration, health, metrics, logger, shutdown: ending });
+  const connections = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+  await Promise.all(connections.map((connection) => once(connection, 'connect')));
+  connections[1]!.write('GET /healthz HTTP/1.1\r\nHost:');
+  await sleep(50);
+  const closed = connections.map((connection) => once(connection.resume(), 'close'));
+  expect(await ending.run('the test is done')).toBe(0);
+  await Promise.all(closed);
+}, 5_000);

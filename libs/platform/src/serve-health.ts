@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { watchConnections } from './connections.js';
 import { boundUrl, listeningOn } from './listening.js';
 import { healthProblem, type Health, type HealthKind } from './health.js';
 import { scrape } from './metrics.js';
@@ -35,8 +36,13 @@ export async function serveHealth(service: Served): Promise<number> {
         response.writeHead(status, { 'content-type': type }).end(body);
       });
   });
+  const endConnections = watchConnections(server);
   await listeningOn(configuration, (address) => once(server.listen(address), 'listening'));
-  shutdown.step('http', () => new Promise((done) => server.close(done)));
+  shutdown.step('http', () => {
+    const closed = new Promise((done) => server.close(done));
+    endConnections();
+    return closed;
+  });
   logger.info({ url: boundUrl(server) }, 'listening');
   return (server.address() as AddressInfo).port;
 }

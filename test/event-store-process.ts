@@ -13,9 +13,16 @@ export interface EventStoreProcess {
   readonly url: string;
 }
 
-/** The test double as a process of its own, with its events in the folder. Port 0 = a free one. */
-export async function startEventStore(kept: ThrowAway, port: number): Promise<EventStoreProcess> {
+/**
+ * The test double as a process of its own, with its events in the folder. Port 0 = a free one. With
+ * `index_delay_ms` it shows events so long after they are written.
+ */
+export async function startEventStore(
+  kept: ThrowAway,
+  { port = 0, index_delay_ms = 0 }: { port?: number; index_delay_ms?: number } = {},
+): Promise<EventStoreProcess> {
   const args = [MAIN, '--port', String(port), '--dir', join(kept.folder, 'eventstore')];
+  if (index_delay_ms > 0) args.push('--index-delay', String(index_delay_ms));
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   kept.adopt(child);
   for await (const line of createInterface({ input: child.stdout })) {

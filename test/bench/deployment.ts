@@ -70,7 +70,7 @@ async function startServers(kept: ThrowAway, opened: Opened) {
   const data = { data_dir: kept.folder, access: 'own', fsync: true } as const;
   const postgres = await startEmbeddedPostgres(data);
   opened.push(() => postgres.stop());
-  const event_store = await startEventStore(kept, 0);
+  const event_store = await startEventStore(kept);
   opened.push(() => stopApp(event_store.child));
   const [kafka_pid, postmaster] = [kafka.pid(1), await postmasterPid(kept.folder)];
   return {

@@ -60,9 +60,15 @@ export async function ownPostgres({ folder }: ThrowAway): Promise<Database> {
   return { url: postgres.url, end: () => postgres.stop() };
 }
 
+/** Reads show events late, as those of a replicated server do: nothing may count on less. */
+const INDEX_DELAY_MS = 10;
+
 const eventStore = (kept: ThrowAway): ServerProcess =>
   serverProcess(async (port) => {
-    const { child, url } = await startEventStore(kept, Number(port));
+    const { child, url } = await startEventStore(kept, {
+      port: Number(port),
+      index_delay_ms: INDEX_DELAY_MS,
+    });
     return { child, url, ended: endingOf(child) };
   });
 

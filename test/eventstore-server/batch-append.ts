@@ -5,7 +5,7 @@ import { authenticate, isAllowed, type Caller } from './access.js';
 import * as answers from './batch-answers.js';
 import { MAX_APPEND_BYTES, MAX_MESSAGE_BYTES, type ServerContext } from './context.js';
 import * as errors from './errors.js';
-import { carryOut } from './faults.js';
+import { carryOut, WRITE_TIMEOUT_MS } from './faults.js';
 import * as messages from './messages.js';
 import * as rules from './rules.js';
 import type { ProposedEvent } from './store.js';
@@ -20,9 +20,6 @@ interface Unfinished {
   readonly options: Options;
   readonly events: ProposedEvent[];
 }
-
-/** The server's own write timeout, in ms: no request waits longer, whatever deadline it names. */
-const WRITE_TIMEOUT_MS = 2_000;
 
 /**
  * Streams/BatchAppend: any number of appends on one call, each of one frame or several with the same

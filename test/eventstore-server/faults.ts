@@ -1,5 +1,5 @@
 import { notLeader, type GrpcError } from './errors.js';
-import type { Written } from './rules.js';
+import type { NotReady, Written } from './rules.js';
 import type { Store } from './store.js';
 
 /** What may befall an append on a real server or on the way to and from it. */
@@ -65,7 +65,7 @@ export function newFaults(): FaultSource {
 
 /** One append: how it is done and how its outcome reaches the client. */
 export interface AppendInHand {
-  run(): Written;
+  run(): Written | NotReady;
   answer(written: Written): void;
   /** Says that the server gave up waiting. */
   answerTimeout(): void;
@@ -75,12 +75,18 @@ export interface AppendInHand {
   drop(): void;
 }
 
+/** The server's own write timeout, in ms: no request waits longer, whatever deadline it names. */
+export const WRITE_TIMEOUT_MS = 2_000;
+
 /** Does an append, under a fault or none. */
 export function carryOut(store: Store, fault: AppendFault | undefined, append: AppendInHand): void {
   const write = (then: (written: Written) => void) =>
     store.submit(() => {
       const written = append.run();
-      return () => then(written);
+      return () => {
+        if (written.kind !== 'not_ready') return then(written);
+        setTimeout(() => append.answerTimeout(), WRITE_TIMEOUT_MS).unref();
+      };
     });
   const later = (ms: number, written: Written) =>
     void setTimeout(() => append.answer(written), ms).unref();

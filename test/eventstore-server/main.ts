@@ -40,6 +40,7 @@ const command = new Command('dev:eventstore')
   .option('--dir <path>', 'keep the events there; without it they are lost with the process')
   .option('--fault <kind=probability>', 'what befalls appends; may be repeated', parseChance, [])
   .option('--burst-limit <events>', 'drop live subscriptions on larger commits', parseCount)
+  .option('--index-delay <ms>', 'show and answer events so long after they are written', parseCount)
   .parse();
 
 const options = command.opts<{
@@ -47,11 +48,13 @@ const options = command.opts<{
   dir?: string;
   fault: Chance[];
   burstLimit?: number;
+  indexDelay?: number;
 }>();
 
 const server = await startEventStoreServer({
   port: options.port,
   ...(options.dir === undefined ? {} : { dir: options.dir }),
+  ...(options.indexDelay === undefined ? {} : { index_delay_ms: options.indexDelay }),
 });
 for (const { fault, probability } of options.fault) server.faults.chance(fault, probability);
 server.faults.burst_limit = options.burstLimit;

@@ -10,9 +10,15 @@ export type Written =
   | { readonly kind: 'wrong_expected_version'; readonly current: number }
   | { readonly kind: 'stream_deleted' };
 
+/** The repeat of a write that is not indexed yet: the server drops it, and its answer is a timeout. */
+export interface NotReady {
+  readonly kind: 'not_ready';
+}
+
 type Check =
   | { readonly kind: 'ok' }
   | { readonly kind: 'there_already'; readonly last: number }
+  | NotReady
   | Exclude<Written, { kind: 'written' }>;
 
 /** 2^63 - 1, which a JavaScript number rounds up. */
@@ -26,17 +32,22 @@ export const isTombstoned = (store: Store, stream: string): boolean =>
   // The metadata end with their stream.
   (stream.startsWith('$$') && store.stream(stream.slice(2))?.tombstone !== undefined);
 
+/** Of the events that reads show. */
 export const lastRevision = (store: Store, stream: string): number =>
+  (store.stream(stream)?.indexed ?? 0) - 1;
+
+/** Of all events, also those that are not indexed yet: what appends are checked against. */
+const headRevision = (store: Store, stream: string): number =>
   (store.stream(stream)?.events.length ?? 0) - 1;
 
 /** The revision of the first event that a read may show. */
 export function firstVisible(store: Store, stream: string): number {
   const { $tb = 0, $maxCount, $maxAge } = store.metadata(stream);
-  const events = store.stream(stream)?.events ?? [];
-  let first = Math.max(0, $tb, $maxCount === undefined ? 0 : events.length - $maxCount);
+  const { events = [], indexed = 0 } = store.stream(stream) ?? {};
+  let first = Math.max(0, $tb, $maxCount === undefined ? 0 : indexed - $maxCount);
   if ($maxAge === undefined) return first;
   const oldest = (Date.now() - $maxAge * 1000) * 10_000;
-  while (first < events.length && Number(events[first]!.created) < oldest) first += 1;
+  while (first < indexed && Number(events[first]!.created) < oldest) first += 1;
   return first;
 }
 
@@ -48,18 +59,18 @@ function check(
   ids: readonly string[],
 ): Check {
   if (isTombstoned(store, stream)) return { kind: 'stream_deleted' };
-  const current = lastRevision(store, stream);
+  const current = headRevision(store, stream);
   const wrong: Check = { kind: 'wrong_expected_version', current };
 
   if (expected === 'stream_exists') {
     if (isSoftDeleted(store, stream)) return { kind: 'stream_deleted' };
-    if (current < 0 && lastRevision(store, `$$${stream}`) < 0) return wrong;
+    if (current < 0 && headRevision(store, `$$${stream}`) < 0) return wrong;
   }
   if (expected === 'any' || expected === 'stream_exists') {
     const known = ids.map((id) => store.firstRevisionOf(stream, id));
     if (known[0] === undefined) return { kind: 'ok' };
     if (known.includes(undefined)) return wrong;
-    return { kind: 'there_already', last: known.at(-1)! };
+    return thereAlready(store, stream, known.at(-1)!);
   }
 
   const at = expected === 'no_stream' ? -1 : expected;
@@ -67,10 +78,13 @@ function check(
   if (at > current || ids.length === 0) return wrong;
   const events = store.stream(stream)?.events ?? [];
   const differs = ids.findIndex((id, n) => events[at + 1 + n]?.id !== id);
-  if (differs === -1) return { kind: 'there_already', last: at + ids.length };
+  if (differs === -1) return thereAlready(store, stream, at + ids.length);
   if (differs === 0 && at === -1 && isSoftDeleted(store, stream)) return { kind: 'ok' };
   return wrong;
 }
+
+const thereAlready = (store: Store, stream: string, last: number): Check =>
+  last > lastRevision(store, stream) ? { kind: 'not_ready' } : { kind: 'there_already', last };
 
 /** To be called within `store.submit`. */
 export function append(
@@ -78,17 +92,18 @@ export function append(
   stream: string,
   expected: ExpectedRevision,
   events: readonly ProposedEvent[],
-): Written {
+): Written | NotReady {
   const ids = events.map((event) => event.id);
   const decision = check(store, stream, expected, ids);
   switch (decision.kind) {
     case 'stream_deleted':
     case 'wrong_expected_version':
+    case 'not_ready':
       return decision;
     case 'there_already':
       return { kind: 'written', revision: decision.last, ...placeOf(store, stream, decision.last) };
     case 'ok': {
-      const current = lastRevision(store, stream);
+      const current = headRevision(store, stream);
       if (events.length === 0)
         return { kind: 'written', revision: current, position: store.skip() };
       const { revision, position } = store.write(stream, events).at(-1)!;
@@ -122,7 +137,7 @@ function writeMetadata(store: Store, stream: string, json: string): StoredEvent 
 /** Hides a stream's events; a later append brings it back without them. Within `store.submit`. */
 export function softDelete(store: Store, stream: string, expected: ExpectedRevision): Written {
   if (isTombstoned(store, stream)) return { kind: 'stream_deleted' };
-  const current = lastRevision(store, stream);
+  const current = headRevision(store, stream);
   const fits = expected === 'any' || expected === 'stream_exists' || expected === current;
   if (current < 0 || !fits) return { kind: 'wrong_expected_version', current };
   const { position } = writeMetadata(store, stream, '{"$tb":9223372036854775807}');

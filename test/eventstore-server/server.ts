@@ -19,6 +19,8 @@ export interface EventStoreServerOptions {
   readonly port?: number;
   /** Where the events lie, to outlive the process; without it they are kept in memory only. */
   readonly dir?: string;
+  /** How long events are durable before reads show them and appends are answered; by default no time. */
+  readonly index_delay_ms?: number;
   /** PEM texts. With it the server wants user names and passwords; without it, it is insecure. */
   readonly tls?: { readonly key: string; readonly cert: string };
   readonly users?: Users;
@@ -48,7 +50,7 @@ const HOST = '127.0.0.1';
 export async function startEventStoreServer(
   options: EventStoreServerOptions = {},
 ): Promise<EventStoreServer> {
-  const store = openStore(options.dir);
+  const store = openStore(options.dir, options.index_delay_ms);
   const faults = newFaults();
   const sockets = new Map<string, Socket>();
   const context: ServerContext = {

@@ -27,7 +27,10 @@ export const revisionText = (revision: number): string =>
 export const isTombstone = (event: StoredEvent): boolean => event.revision === TOMBSTONE;
 
 export interface StreamState {
+  /** Also those that no read shows yet. */
   readonly events: StoredEvent[];
+  /** How many of them reads show. */
+  indexed: number;
   /** How many of them an earlier process wrote. */
   recovered: number;
   tombstone?: StoredEvent;
@@ -41,9 +44,12 @@ export interface StreamMetadata {
   readonly $acl?: Readonly<Record<string, string | readonly string[]>>;
 }
 
-/** Events, in order and by stream. Written only within `submit`. */
+/**
+ * Events, in order and by stream. Written only within `submit`. As on the server, an append is checked
+ * against what was written before it, and reads show what was indexed: a moment later.
+ */
 export interface Store {
-  /** All events, positions rising. */
+  /** All indexed events, positions rising. */
   readonly log: readonly StoredEvent[];
   /** The position that the next event will get. */
   end(): number;
@@ -51,7 +57,7 @@ export interface Store {
   metadata(name: string): StreamMetadata;
   /**
    * Runs `work` with all that is submitted in this turn of the event loop, in order; calls what it
-   * returns once everything that the group wrote is durable.
+   * returns once everything that the group wrote is durable and indexed, or at once if it wrote nothing.
    */
   submit(work: () => () => void): void;
   write(stream: string, events: readonly ProposedEvent[]): StoredEvent[];
@@ -60,13 +66,20 @@ export interface Store {
   skip(): number;
   /** The revision at which this process first wrote this id to the stream. */
   firstRevisionOf(stream: string, id: string): number | undefined;
-  /** Called with the events of every group, once they are durable. Returns how to stop it. */
+  /** Called with the events of every group, once they are indexed. Returns how to stop it. */
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void;
   /** Forgets what was submitted and not yet run, and closes the log. */
   close(): void;
 }
 
-export function openStore(dir: string | undefined): Store {
+/** A group of writes that is durable and not indexed yet. */
+interface Group {
+  readonly events: readonly StoredEvent[];
+  readonly replies: readonly (() => void)[];
+}
+
+/** With `index_delay_ms` events are indexed so long after they are durable; without it at once. */
+export function openStore(dir: string | undefined, index_delay_ms?: number): Store {
   const file: LogFile | undefined = dir === undefined ? undefined : openLogFile(dir);
   const log: StoredEvent[] = [];
   const streams = new Map<string, StreamState>();
@@ -75,14 +88,19 @@ export function openStore(dir: string | undefined): Store {
   let queue: (() => () => void)[] = [];
   let unsaved: StoredEvent[] = [];
   let flushing: NodeJS.Immediate | undefined;
+  let unindexed: Group[] = [];
 
   function add(event: StoredEvent): void {
-    log.push(event);
     end = event.position + sizeOf(event);
-    const state = streams.get(event.stream) ?? { events: [], recovered: 0 };
+    const state = streams.get(event.stream) ?? { events: [], indexed: 0, recovered: 0 };
     streams.set(event.stream, state);
     if (isTombstone(event)) state.tombstone = event;
     else state.events.push(event);
+  }
+
+  function show(event: StoredEvent): void {
+    log.push(event);
+    if (!isTombstone(event)) streams.get(event.stream)!.indexed += 1;
   }
 
   function write(stream: string, proposed: ProposedEvent, revision: number): StoredEvent {
@@ -97,12 +115,29 @@ export function openStore(dir: string | undefined): Store {
     flushing = undefined;
     const group = queue;
     queue = [];
-    const replies = group.map((work) => work());
+    const replies: (() => void)[] = [];
+    for (const work of group) {
+      const written = unsaved.length;
+      const reply = work();
+      if (unsaved.length > written) replies.push(reply);
+      else reply();
+    }
     const events = unsaved;
     unsaved = [];
-    if (events.length > 0) file?.append(events);
-    for (const reply of replies) reply();
-    if (events.length > 0) for (const listener of listeners) listener(events);
+    if (events.length === 0) return;
+    file?.append(events);
+    unindexed.push({ events, replies });
+    if (index_delay_ms === undefined) index();
+    else setTimeout(index, index_delay_ms).unref();
+  }
+
+  /** Shows the oldest group. */
+  function index(): void {
+    const group = unindexed.shift();
+    if (group === undefined) return; // closed meanwhile
+    for (const event of group.events) show(event);
+    for (const reply of group.replies) reply();
+    for (const listener of listeners) listener(group.events);
   }
 
   const store: Store = {
@@ -135,12 +170,16 @@ export function openStore(dir: string | undefined): Store {
     close() {
       clearImmediate(flushing);
       queue = [];
+      unindexed = [];
       listeners.clear();
       file?.close();
     },
   };
 
-  for (const event of file?.recovered ?? []) add(event);
+  for (const event of file?.recovered ?? []) {
+    add(event);
+    show(event);
+  }
   for (const state of streams.values()) state.recovered = state.events.length;
   if (log.length === 0) {
     const metadata = { ...emptyEvent('$metadata'), is_json: true, data: Buffer.from('{}') };

@@ -19,7 +19,10 @@ export interface StreamAppend {
 export type AppendResult =
   /** All its events are durable, the last one at `revision`; also when they were there already. */
   | { readonly kind: 'appended'; readonly revision: number }
-  /** None of its events were written: the stream is at `actual_revision`. */
+  /**
+   * None of its events were written: the stream is at `actual_revision`. Reads show what is in the way
+   * soon, but perhaps not yet: EventStoreDB checks against events that it has not indexed.
+   */
   | { readonly kind: 'conflict'; readonly actual_revision: number }
   /** Written or not, now or later: only repeating the identical call tells. */
   | { readonly kind: 'unknown'; readonly why: string }

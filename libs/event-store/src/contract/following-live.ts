@@ -40,8 +40,7 @@ async function write(store: EventStore, prefix: string, writer: number): Promise
       written += 1;
       continue;
     }
-    const last = (await store.readLast(`${prefix}shared`))!;
-    shared = streams.headAfter([last], { ...GENESIS, revision: last.revision - 1 });
+    shared = await streams.headOf(store, `${prefix}shared`);
   }
   return written;
 }

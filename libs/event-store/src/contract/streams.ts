@@ -32,6 +32,14 @@ export const headAfter = (
     ? head
     : { revision: head.revision + events.length, chain: chainOf(events.at(-1)!.meta) };
 
+/** The head as reads show it, which after a conflict may be an earlier one. */
+export async function headOf(store: EventStore, stream: string): Promise<StreamHead> {
+  const last = await store.readLast(stream);
+  return last === undefined
+    ? GENESIS
+    : headAfter([last], { ...GENESIS, revision: last.revision - 1 });
+}
+
 export const appended = (revision: number): AppendResult => ({ kind: 'appended', revision });
 export const conflict = (actual_revision: number): AppendResult => ({
   kind: 'conflict',

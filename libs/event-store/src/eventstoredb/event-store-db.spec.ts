@@ -3,9 +3,13 @@ import type { EventStoreServer } from '../../../../test/eventstore-server/server
 import { eventStoreContract } from '../contract.js';
 import { eventStoreDb } from './event-store-db.js';
 
-describe('on the test double', () => {
+describe.each([
+  ['on the test double', {}],
+  // As a busy or replicated server: a conflict is answered before reads show what was in the way.
+  ['on the test double that shows events late', { index_delay_ms: 30 }],
+])('%s', (_, options) => {
   let server: EventStoreServer;
-  beforeAll(async () => (server = await startEventStoreServer()));
+  beforeAll(async () => (server = await startEventStoreServer(options)));
   afterAll(() => server.stop());
   eventStoreContract('EventStoreDB', async () => eventStoreDb({ url: server.url }));
 });

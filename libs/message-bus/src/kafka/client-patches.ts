@@ -1,4 +1,5 @@
 import type { Assigner, Batch, OffsetsByTopicPartition } from 'kafkajs';
+import BatchOf from 'kafkajs/src/consumer/batch.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { OffsetLost } from './errors.js';
@@ -34,6 +35,8 @@ for (const method of [
   if (typeof ConsumerGroup.prototype[method] !== 'function')
     throw new Error(`kafkajs is not 2.2.4: ConsumerGroup has no ${method}`);
 }
+if (typeof BatchOf.prototype.isEmptyDueToFiltering !== 'function')
+  throw new Error('kafkajs is not 2.2.4: Batch has no isEmptyDueToFiltering');
 if (typeof RequestQueue.prototype.scheduleCheckPendingRequests !== 'function')
   throw new Error('kafkajs is not 2.2.4: RequestQueue has no scheduleCheckPendingRequests');
 
@@ -85,7 +88,12 @@ async function join(group: ConsumerGroup): Promise<void> {
 ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: string) {
   const count = countOf(this);
   const batches = await fetch.call(this, nodeId);
-  for (const batch of batches) fetched_at.set(batch, count);
+  for (const batch of batches) {
+    fetched_at.set(batch, count);
+    // kafkajs goes on behind what holds no message, such as the marker of a transaction, and tells nobody:
+    // then it would never be committed, and the group would look as if it stood still (client hazard 13).
+    if (batch.isEmptyDueToFiltering()) batch.isEmpty = () => false;
+  }
   return batches;
 };
 

@@ -56,7 +56,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       await sleep(DROPPED_PAUSE_MS); // what is not resolved is fetched again at once
       return;
     }
-    member.buffers.add(topic, partition, receivedMessages(batch));
+    member.buffers.add(topic, partition, receivedMessages(batch), Number(batch.lastOffset()) + 1);
     payload.resolveOffset(batch.lastOffset());
     const most = Math.ceil(max_batch / 2);
     if (await member.buffers.below(topic, partition, most, PATIENCE_MS)) return;

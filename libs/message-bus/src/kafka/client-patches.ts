@@ -11,13 +11,16 @@ export interface Membership {
   heartbeat(): Promise<void>;
   /** One attempt, under the generation that is in force when it is called. */
   commit(offsets: OffsetsByTopicPartition): Promise<void>;
+  /** Gives the partitions back at once; without it the others wait until the session ends. */
+  leave(): Promise<void>;
 }
 
 /** What kafkajs does not tell: it has no callback before partitions are taken away. */
 export interface GroupHooks {
   /** Awaited before the member joins (again). `held` is undefined when all is lost already. */
   beforeJoin(held: Pick<Membership, 'heartbeat'> | undefined): Promise<void>;
-  joined(membership: Membership): void;
+  /** A rejection ends the consumer as a failed join does. */
+  joined(membership: Membership): void | Promise<void>;
 }
 
 /** An assigner that carries the hooks of the consumer that it was made for. */
@@ -31,6 +34,7 @@ for (const method of [
   'fetch',
   'recoverFromOffsetOutOfRange',
   'heartbeat',
+  'leave',
 ] as const) {
   if (typeof ConsumerGroup.prototype[method] !== 'function')
     throw new Error(`kafkajs is not 2.2.4: ConsumerGroup has no ${method}`);
@@ -45,11 +49,12 @@ const hooksOf = (group: ConsumerGroup) =>
 
 /**
  * Counts up when a group begins and when it ends to join. Not the generation: a member that joins again
- * may keep that, and yet starts anew at the committed offsets.
+ * may keep that, and yet starts anew at the committed offsets. One count for all groups of the process:
+ * those of a consumer that was replaced never look like those of its successor.
  */
-const joins = new WeakMap<ConsumerGroup, number>();
-const countOf = (group: ConsumerGroup) => joins.get(group) ?? 0;
-const countUp = (group: ConsumerGroup) => joins.set(group, countOf(group) + 1);
+let joins = 0;
+const counts = new WeakMap<ConsumerGroup, number>();
+const countUp = (group: ConsumerGroup) => counts.set(group, ++joins);
 
 const fetched_at = new WeakMap<Batch, number>();
 const joined_at = new WeakMap<Membership, number>();
@@ -80,13 +85,14 @@ async function join(group: ConsumerGroup): Promise<void> {
     partitions: new Map(group.assigned().map(({ topic, partitions }) => [topic, partitions])),
     heartbeat,
     commit: (offsets) => group.commitOffsets(offsets),
+    leave: () => group.leave(),
   };
-  joined_at.set(membership, countOf(group));
-  hooks?.joined(membership);
+  joined_at.set(membership, counts.get(group)!);
+  await hooks?.joined(membership);
 }
 
 ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: string) {
-  const count = countOf(this);
+  const count = counts.get(this) ?? 0;
   const batches = await fetch.call(this, nodeId);
   for (const batch of batches) {
     fetched_at.set(batch, count);

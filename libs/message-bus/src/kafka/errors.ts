@@ -11,6 +11,12 @@ export class TopicUnfit extends Error {
   readonly retriable = false;
 }
 
+/** Another has taken the place of this consumer, or it is closing: it must not hold partitions. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded';
+  readonly retriable = false;
+}
+
 // Trying again cannot mend these; a person must.
 const FATAL_TYPES = new Set([
   'CLUSTER_AUTHORIZATION_FAILED',

@@ -19,6 +19,7 @@ function membershipOf(...partitions: readonly number[]) {
       heartbeats.push(performance.now());
       if (heartbeat_error) throw heartbeat_error;
     },
+    async leave() {},
     async commit({ topics }: OffsetsByTopicPartition) {
       if (commit_error) throw commit_error;
       for (const topic of topics)

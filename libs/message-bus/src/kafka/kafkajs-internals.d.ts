@@ -27,6 +27,7 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];
     heartbeat(options: { interval: number }): Promise<void>;
     commitOffsets(offsets: import('kafkajs').OffsetsByTopicPartition): Promise<void>;
+    leave(): Promise<void>;
     joinAndSync: () => Promise<void>;
     fetch: (nodeId: string) => Promise<import('kafkajs/src/consumer/batch.js').default[]>;
     recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;

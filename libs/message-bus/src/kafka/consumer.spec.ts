@@ -1,7 +1,8 @@
+import { SHUTDOWN_MS } from '#libs/platform';
 import { until } from '../../contract-bench.js';
 import { standInClient, type StandIn, type StandInOptions } from '../../kafka-stand-in.js';
 import type { BatchControl, Consumer, ReceivedMessage } from '../port.js';
-import { startConsumer, type ConsumerSettings } from './consumer.js';
+import { CLOSE_TIMEOUT_MS, startConsumer, type ConsumerSettings } from './consumer.js';
 
 const CONNECTION_LOST = Object.assign(new Error('Closed connection'), { retriable: true });
 
@@ -169,6 +170,10 @@ describe('a close', () => {
     expect(current().leaves()).toBe(1);
     expect(current().disconnected()).toBe(true);
     expect(consumer.assigned()).toEqual([]);
+  });
+
+  it('that hangs leaves half of a shutdown to what is closed after it', () => {
+    expect(2 * CLOSE_TIMEOUT_MS).toBeLessThanOrEqual(SHUTDOWN_MS / 2);
   });
 
   it('gives up a batch that does not end, and then a broker that does not answer', async () => {

@@ -1,4 +1,4 @@
-import { backoffMs } from '#libs/platform';
+import { backoffMs, SHUTDOWN_MS } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type EachBatchPayload, type Kafka } from 'kafkajs';
 import type { Consumer } from '../port.js';
@@ -12,7 +12,7 @@ import { watchSilence } from './silence.js';
 
 export interface ConsumerSettings extends GroupMemberSettings {
   readonly partitions: number;
-  /** A close gives up the batch in hand after this long. */
+  /** A close gives up the batch in hand after this long, and leaving the group after as long again. */
   readonly close_timeout_ms: number;
   /** Told what no restart can mend; the consumer has ended. */
   readonly on_fatal: (error: Error) => void;
@@ -25,6 +25,11 @@ const MAX_BYTES_PER_PARTITION = 1_048_576;
 /** A partition that does not drain for so long is paused, so that it does not hold up the others. */
 const PATIENCE_MS = 500;
 const DROPPED_PAUSE_MS = 50;
+/**
+ * Both parts of a close that hangs take half of a shutdown: what is closed after it, such as the event
+ * store's and the database's connections, still gets its turn. What is given up is delivered again.
+ */
+export const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 4;
 
 /**
  * Begins to join a group; rejects when no broker can be reached. What is wrong with the joining itself

@@ -7,7 +7,7 @@ import type {
   ReceivedMessage,
 } from '../port.js';
 import { clusterOf, createClient, type KafkaConnection, withAdmin } from './connection.js';
-import { startConsumer } from './consumer.js';
+import { CLOSE_TIMEOUT_MS, startConsumer } from './consumer.js';
 import { openLeaders } from './leaders.js';
 import { positionsOf, requireReadable } from './positions.js';
 import { createPublisher } from './publisher.js';
@@ -44,7 +44,7 @@ const DEFAULTS = {
   lanes: 1,
   commit_interval_ms: 100,
   hand_over_ms: 10_000,
-  close_timeout_ms: 20_000,
+  close_timeout_ms: CLOSE_TIMEOUT_MS,
   publish_timeout_ms: 30_000,
   on_error: (error: unknown) => process.emitWarning(`message bus: ${String(error)}`),
 };

@@ -115,6 +115,7 @@ export async function embeddedMessageBus(
       closed = true;
       await consumers.close();
       await appender.close();
+      await announcer.close();
       await listener?.close();
     },
   };

@@ -142,7 +142,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       .catch((error: Error) => crashed(incarnation, error));
   };
 
-  /** kafkajs alone repeats requests on a dead connection for minutes: here the first silence ends it (client hazard 14). */
+  /** kafkajs repeats requests on a dead connection for minutes: here a silence ends it (hazard 14). */
   const superviseAnswers = (incarnation: kafkajs.Consumer) => {
     const watch = watchSilence(
       session_timeout_ms,
@@ -187,7 +187,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
     stopWatching();
   };
 
-  /** A connection that ends while it joins would leave a member behind that answers nobody (client hazard 15). */
+  /** Cut off while it joins, it would leave a member behind that answers nobody (hazard 15). */
   const leave = async () => {
     const incarnation = consumer;
     if (incarnation === undefined) return;

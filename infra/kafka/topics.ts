@@ -1,6 +1,12 @@
 import { Command } from 'commander';
 import type { Admin } from 'kafkajs';
-import { createTopics, ledgerTopics, topicFaults, withAdmin } from '#libs/message-bus';
+import {
+  createTopics,
+  ledgerTopics,
+  topicFaults,
+  TopicsRefused,
+  withAdmin,
+} from '#libs/message-bus';
 import { parseConfiguration } from '#libs/platform';
 
 interface Options {
@@ -69,7 +75,23 @@ subcommand('check', 'name everything that is not as planned; exit code 1 when so
   (options: Options) => onCluster(options, check),
 );
 
+const OTHER_LOGIN = 'KAFKA_SASL_USERNAME: only an administrator of the cluster may make topics';
+const REMEDIES = new Map([
+  [
+    'INVALID_REPLICATION_FACTOR',
+    '--replication-factor: at most as many as the cluster has brokers',
+  ],
+  ['CLUSTER_AUTHORIZATION_FAILED', OTHER_LOGIN],
+  ['TOPIC_AUTHORIZATION_FAILED', OTHER_LOGIN],
+]);
+
+/** The options and variables to change, each once. */
+const remediesFor = (error: Error): string[] => {
+  const types = error instanceof TopicsRefused ? error.refusals.map(({ type }) => type) : [];
+  return [...new Set(types.flatMap((type) => REMEDIES.get(type) ?? []))];
+};
+
 program.parseAsync().catch((error: Error) => {
-  process.stderr.write(`${error.message}\n`);
+  process.stderr.write([error.message, ...remediesFor(error), ''].join('\n'));
   process.exitCode = 1;
 });

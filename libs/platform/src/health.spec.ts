@@ -114,4 +114,54 @@ describe('the watchdog', () => {
     expect(await at(62, { lag: 0 })).toBeUndefined();
     expect(await at(999, { lag: 1 })).toBeUndefined();
   });
+
+  describe('that cannot look', () => {
+    function blind(failure: () => Promise<never>) {
+      const state = { now: 100, failing: false, lag: 0 };
+      const seconds: number[] = [];
+      const check = createWatchdog({
+        look: async () =>
+          state.failing ? failure() : [{ name: 'p/0', lag: state.lag, position: 0 }],
+        limit_seconds: 30,
+        observe: (stuck) => seconds.push(stuck),
+        clock: () => state.now * 1_000,
+      });
+      const health = createHealth({ timeout_ms: 20 });
+      health.add('readiness', 'worker', check);
+      /** What readiness says of the worker at this second, and what the metric then holds. */
+      const at = async (now: number, change: Partial<typeof state> = {}) => {
+        Object.assign(state, change, { now });
+        const report = await health.report('readiness');
+        return [report.checks['worker'], seconds.at(-1)];
+      };
+      return { at };
+    }
+
+    it.each([
+      ['fails', () => Promise.reject(new Error('no broker'))],
+      ['hangs', () => new Promise<never>(() => {})],
+    ])('shows a worker that is stuck since the last look, when it %s', async (_how, failure) => {
+      const { at } = blind(failure);
+      expect(await at(100)).toEqual(['ok', 0]);
+      const [said] = await at(110, { failing: true });
+      expect(said).toMatch(/no broker|no answer/);
+      expect(await at(120)).toEqual([said, 20]);
+      expect(await at(150)).toEqual([said, 50]);
+      expect(await at(160, { failing: false })).toEqual(['ok', 0]);
+    });
+
+    it('adds to what was known before', async () => {
+      const { at } = blind(() => Promise.reject(new Error('no broker')));
+      await at(100, { lag: 1 });
+      expect(await at(110)).toEqual(['ok', 10]);
+      await at(120, { failing: true });
+      expect(await at(130)).toEqual([expect.stringContaining('no broker'), 30]);
+    });
+
+    it('counts from the beginning when it never could', async () => {
+      const { at } = blind(() => Promise.reject(new Error('no broker')));
+      await at(110, { failing: true });
+      expect(await at(120)).toEqual([expect.stringContaining('no broker'), 20]);
+    });
+  });
 });

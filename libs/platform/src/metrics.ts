@@ -82,7 +82,7 @@ export function createMetrics() {
     }),
     stuck_for_seconds: new Gauge({
       name: 'ledger_stuck_for_seconds',
-      help: 'How long a worker has had work and made no progress',
+      help: 'How long a worker has had work and made no progress, or could not be asked',
       labelNames: ['worker'],
       registers,
     }),

@@ -26,12 +26,13 @@ export interface Shutdown {
   listen(source?: NodeJS.EventEmitter): () => void;
 }
 
-const TOTAL_MS = 20_000;
+/** What a process allows itself from the signal to its end. */
+export const SHUTDOWN_MS = 20_000;
 const EXIT_SIGNALLED = { SIGINT: 130, SIGTERM: 143 } as const;
 const LATE = Symbol('late');
 
 export function createShutdown(options: ShutdownOptions): Shutdown {
-  const { logger, total_ms = TOTAL_MS, exit = (code) => process.exit(code) } = options;
+  const { logger, total_ms = SHUTDOWN_MS, exit = (code) => process.exit(code) } = options;
   const steps: { name: string; stop: (signal: AbortSignal) => Promise<unknown> | void }[] = [];
   let running: Promise<number> | undefined;
 

@@ -16,7 +16,8 @@ export interface WatchdogOptions {
   readonly limit_seconds: number;
   /**
    * Told at each look for how long the worst part has been stuck: how long work has been seen waiting
-   * there while its position stood still. 0 for an idle or a moving worker.
+   * there while its position stood still. 0 for an idle or a moving worker. While no look succeeds it
+   * grows from the last that did: a worker that cannot be seen is taken for stuck, whatever it does.
    */
   readonly observe: (seconds: number) => void;
   readonly clock?: Clock;
@@ -30,6 +31,9 @@ export function createWatchdog(options: WatchdogOptions): HealthCheck {
   const { look, limit_seconds, observe, clock = systemClock } = options;
   /** Since when each part with waiting work stands where it stands. */
   const seen = new Map<string, { readonly position: string; readonly at: number }>();
+  /** What the last look that succeeded found; before the first, a worker that has just begun. */
+  let known = { seconds: 0, at: clock() };
+  let looking = false;
 
   async function worst(): Promise<{ name: string; seconds: number }> {
     let found = { name: '', seconds: 0 };
@@ -48,7 +52,12 @@ export function createWatchdog(options: WatchdogOptions): HealthCheck {
   }
 
   return async () => {
+    // Said beforehand: a look that hangs ends this check, and would leave the last value for ever.
+    if (looking) observe(known.seconds + (clock() - known.at) / 1_000);
+    looking = true;
     const { name, seconds } = await worst();
+    looking = false;
+    known = { seconds, at: clock() };
     observe(seconds);
     if (seconds < limit_seconds) return undefined;
     return `${name}: work is waiting and has stood still for ${Math.floor(seconds)} s`;

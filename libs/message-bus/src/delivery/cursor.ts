@@ -14,10 +14,12 @@ export interface Cursor {
   lost: boolean;
 }
 
-/** Messages of one cursor in offset order, at least one. */
+/** Messages of one cursor in offset order; none when only what is no message comes before `end`. */
 export interface Run {
   readonly cursor: Cursor;
   readonly messages: readonly ReceivedMessage[];
+  /** Where the cursor stands once the messages are dealt with. */
+  readonly end: number;
 }
 
 /** Where messages come from. */
@@ -47,7 +49,8 @@ export function readFairly(
     const share = Math.ceil(budget / (open.length - index));
     const count = Math.min(left, share, budget);
     if (count === 0) break;
-    runs.push({ cursor, messages: take(cursor, count) });
+    const messages = take(cursor, count);
+    runs.push({ cursor, messages, end: (messages.at(-1)?.offset ?? -1) + 1 });
     budget -= count;
   }
   return runs;

@@ -28,7 +28,7 @@ export interface LaneSettings extends ConsumeOptions {
 
 interface BatchInHand {
   readonly messages: readonly ReceivedMessage[];
-  /** Its cursors, and the offset after its last message of each. */
+  /** Its cursors, and where each goes on afterwards. */
   readonly ends: Map<Cursor, number>;
   readonly abort: AbortController;
 }
@@ -82,6 +82,7 @@ export function startLane(options: LaneSettings, feed: Feed, finished: () => voi
 
   /** Whether the handler has dealt with the batch. */
   const deliver = async (batch: BatchInHand): Promise<boolean> => {
+    if (batch.messages.length === 0) return true;
     for (;;) {
       try {
         await options.handler(batch.messages, control(batch));
@@ -139,9 +140,7 @@ export function startLane(options: LaneSettings, feed: Feed, finished: () => voi
 function batchOf(runs: readonly Run[], cursors: ReadonlySet<Cursor>): BatchInHand | undefined {
   const held = runs.filter((run) => cursors.has(run.cursor));
   if (held.length === 0) return undefined;
-  const ends = new Map(
-    held.map(({ cursor, messages }) => [cursor, (messages.at(-1)?.offset ?? -1) + 1] as const),
-  );
+  const ends = new Map(held.map(({ cursor, end }) => [cursor, end] as const));
   const messages =
     held.length === 1 && held[0] ? held[0].messages : held.flatMap((run) => run.messages);
   return { messages, ends, abort: new AbortController() };

@@ -3,6 +3,8 @@ import type pg from 'pg';
 /** Tells other processes that there is something to read. */
 export interface Announcer {
   announce(topic: string): void;
+  /** Waits for what is being told. What is left untold others find when they look by themselves. */
+  close(): Promise<void>;
 }
 
 export const CHANNEL = 'bus_append';
@@ -26,6 +28,7 @@ export function createAnnouncer(
   let counted_at = -Infinity;
   let sent_at = -Infinity;
   let timer: NodeJS.Timeout | undefined;
+  let sending = Promise.resolve();
 
   const countOthers = async () => {
     counted_at = performance.now();
@@ -61,8 +64,13 @@ export function createAnnouncer(
       timer = setTimeout(() => {
         timer = undefined;
         sent_at = performance.now();
-        send().catch(on_error);
+        const earlier = sending;
+        sending = Promise.all([earlier, send().catch(on_error)]).then(() => {});
       }, pause_ms).unref();
+    },
+    close() {
+      clearTimeout(timer);
+      return sending;
     },
   };
 }

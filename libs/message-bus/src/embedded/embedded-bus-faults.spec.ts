@@ -175,6 +175,20 @@ describe('while Postgres takes nothing', () => {
   });
 });
 
+it('uses the pool no more once it is closed, even right after a publish', async () => {
+  const errors: unknown[] = [];
+  for (let time = 0; time < 5; time += 1) {
+    const pool = createPool(database.url, { application_name: 'closing', max_connections: 4 });
+    const on_error = (error: unknown) => errors.push(error);
+    const bus = await embeddedMessageBus(pool, { topics, partitions: 4, retry, on_error });
+    await bus.publish('t', [message('k', 'v')]);
+    await bus.close();
+    await pool.end();
+  }
+  await sleep(50);
+  expect(errors).toEqual([]);
+});
+
 it('lanes: calls overlap over different partitions, and each keeps its order', async () => {
   const bus = await open({ partitions: 4, lanes: 2 });
   const running = new Set<readonly ReceivedMessage[]>();

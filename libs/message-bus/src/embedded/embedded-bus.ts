@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Backoff, int2Array } from '#libs/platform';
 import type pg from 'pg';
+import { openConsumers } from '../delivery/open-consumers.js';
 import { startTail } from '../delivery/tail.js';
-import type { Consumer, MessageBus, PartitionPosition, ReceivedMessage } from '../port.js';
+import type { MessageBus, PartitionPosition, ReceivedMessage } from '../port.js';
 import { CHANNEL, createAnnouncer, LISTENER_LOCK } from './announcer.js';
 import { createAppender } from './appender.js';
 import { createFeed, readBatches } from './feed.js';
@@ -46,7 +47,7 @@ export async function embeddedMessageBus(
   const id = randomUUID();
   const topics = await prepare(pool, options.topics, options.partitions ?? 16);
   const feed = createFeed(pool, topics);
-  const consumers = new Set<Consumer>();
+  const consumers = openConsumers();
   let listener: Session | undefined;
   let closed = false;
 
@@ -86,18 +87,6 @@ export async function embeddedMessageBus(
     });
   };
 
-  const keep = (consumer: Consumer): Consumer => {
-    const kept: Consumer = {
-      assigned: () => consumer.assigned(),
-      close() {
-        consumers.delete(kept);
-        return consumer.close();
-      },
-    };
-    consumers.add(kept);
-    return kept;
-  };
-
   return {
     publish: (topic, messages) => appender.publish(topic, messages),
     async consume(wanted) {
@@ -109,12 +98,12 @@ export async function embeddedMessageBus(
         commit_interval_ms: options.commit_interval_ms ?? 100,
         on_error,
       };
-      return keep(await joinGroup(pool, topics, feed, settings));
+      return consumers.keep(await joinGroup(pool, topics, feed, settings));
     },
     async tail(topic, handler) {
       listen();
       const from = (await readEnds(pool, topics, topic)).map(({ end }) => end);
-      return keep(startTail({ topic, from, handler, on_error }, feed));
+      return consumers.keep(startTail({ topic, from, handler, on_error }, feed));
     },
     scan: (topic) => scan(pool, topics, topic),
     positions: (group, names) => readPositions(pool, topics, group, names),
@@ -124,8 +113,9 @@ export async function embeddedMessageBus(
     },
     async close() {
       closed = true;
-      await Promise.all([...consumers].map((consumer) => consumer.close()));
+      await consumers.close();
       await appender.close();
+      await announcer.close();
       await listener?.close();
     },
   };

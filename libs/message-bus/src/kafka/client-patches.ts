@@ -1,4 +1,5 @@
 import type { Assigner, Batch, OffsetsByTopicPartition } from 'kafkajs';
+import BatchOf from 'kafkajs/src/consumer/batch.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { OffsetLost } from './errors.js';
@@ -10,13 +11,16 @@ export interface Membership {
   heartbeat(): Promise<void>;
   /** One attempt, under the generation that is in force when it is called. */
   commit(offsets: OffsetsByTopicPartition): Promise<void>;
+  /** Gives the partitions back at once; without it the others wait until the session ends. */
+  leave(): Promise<void>;
 }
 
 /** What kafkajs does not tell: it has no callback before partitions are taken away. */
 export interface GroupHooks {
   /** Awaited before the member joins (again). `held` is undefined when all is lost already. */
   beforeJoin(held: Pick<Membership, 'heartbeat'> | undefined): Promise<void>;
-  joined(membership: Membership): void;
+  /** A rejection ends the consumer as a failed join does. */
+  joined(membership: Membership): void | Promise<void>;
 }
 
 /** An assigner that carries the hooks of the consumer that it was made for. */
@@ -30,10 +34,13 @@ for (const method of [
   'fetch',
   'recoverFromOffsetOutOfRange',
   'heartbeat',
+  'leave',
 ] as const) {
   if (typeof ConsumerGroup.prototype[method] !== 'function')
     throw new Error(`kafkajs is not 2.2.4: ConsumerGroup has no ${method}`);
 }
+if (typeof BatchOf.prototype.isEmptyDueToFiltering !== 'function')
+  throw new Error('kafkajs is not 2.2.4: Batch has no isEmptyDueToFiltering');
 if (typeof RequestQueue.prototype.scheduleCheckPendingRequests !== 'function')
   throw new Error('kafkajs is not 2.2.4: RequestQueue has no scheduleCheckPendingRequests');
 
@@ -42,11 +49,12 @@ const hooksOf = (group: ConsumerGroup) =>
 
 /**
  * Counts up when a group begins and when it ends to join. Not the generation: a member that joins again
- * may keep that, and yet starts anew at the committed offsets.
+ * may keep that, and yet starts anew at the committed offsets. One count for all groups of the process:
+ * those of a consumer that was replaced never look like those of its successor.
  */
-const joins = new WeakMap<ConsumerGroup, number>();
-const countOf = (group: ConsumerGroup) => joins.get(group) ?? 0;
-const countUp = (group: ConsumerGroup) => joins.set(group, countOf(group) + 1);
+let joins = 0;
+const counts = new WeakMap<ConsumerGroup, number>();
+const countUp = (group: ConsumerGroup) => counts.set(group, ++joins);
 
 const fetched_at = new WeakMap<Batch, number>();
 const joined_at = new WeakMap<Membership, number>();
@@ -77,15 +85,21 @@ async function join(group: ConsumerGroup): Promise<void> {
     partitions: new Map(group.assigned().map(({ topic, partitions }) => [topic, partitions])),
     heartbeat,
     commit: (offsets) => group.commitOffsets(offsets),
+    leave: () => group.leave(),
   };
-  joined_at.set(membership, countOf(group));
-  hooks?.joined(membership);
+  joined_at.set(membership, counts.get(group)!);
+  await hooks?.joined(membership);
 }
 
 ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: string) {
-  const count = countOf(this);
+  const count = counts.get(this) ?? 0;
   const batches = await fetch.call(this, nodeId);
-  for (const batch of batches) fetched_at.set(batch, count);
+  for (const batch of batches) {
+    fetched_at.set(batch, count);
+    // kafkajs goes on behind what holds no message, such as the marker of a transaction, and tells nobody:
+    // then it would never be committed, and the group would look as if it stood still (client hazard 13).
+    if (batch.isEmptyDueToFiltering()) batch.isEmpty = () => false;
+  }
   return batches;
 };
 

@@ -1,17 +1,18 @@
-import { backoffMs } from '#libs/platform';
+import { backoffMs, SHUTDOWN_MS } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type EachBatchPayload, type Kafka } from 'kafkajs';
 import type { Consumer } from '../port.js';
 import { togetherAssigner } from './assigner.js';
-import { isFetchedBy } from './client-patches.js';
+import { isFetchedBy, type GroupHooks } from './client-patches.js';
 import { METADATA_MAX_AGE_MS, RETRY } from './connection.js';
-import { fatalCause } from './errors.js';
+import { fatalCause, Superseded } from './errors.js';
 import { createGroupMember, type GroupMemberSettings } from './group-member.js';
 import { receivedMessages } from './received.js';
+import { watchSilence } from './silence.js';
 
 export interface ConsumerSettings extends GroupMemberSettings {
   readonly partitions: number;
-  /** A close gives up the batch in hand after this long. */
+  /** A close gives up the batch in hand after this long, and leaving the group after as long again. */
   readonly close_timeout_ms: number;
   /** Told what no restart can mend; the consumer has ended. */
   readonly on_fatal: (error: Error) => void;
@@ -24,14 +25,26 @@ const MAX_BYTES_PER_PARTITION = 1_048_576;
 /** A partition that does not drain for so long is paused, so that it does not hold up the others. */
 const PATIENCE_MS = 500;
 const DROPPED_PAUSE_MS = 50;
+/**
+ * Both parts of a close that hangs take half of a shutdown: what is closed after it, such as the event
+ * store's and the database's connections, still gets its turn. What is given up is delivered again.
+ */
+export const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 4;
 
 /**
  * Begins to join a group; rejects when no broker can be reached. What is wrong with the joining itself
  * goes to on_failure, and to on_fatal when it will not get better.
  */
 export async function startConsumer(client: Kafka, settings: ConsumerSettings): Promise<Consumer> {
-  const { group, topics, max_batch, partitions, retry } = settings;
+  const { group, topics, max_batch, partitions, retry, session_timeout_ms } = settings;
+  const rebalance_timeout_ms = Math.max(session_timeout_ms, 2 * settings.hand_over_ms);
+  /** While it joins, a broker answers only when the others have joined too. */
+  const patience_ms = rebalance_timeout_ms + session_timeout_ms;
+  /** In force now; those before it may still be about to end. */
   let consumer: kafkajs.Consumer | undefined;
+  /** Until it has joined for the first time. */
+  let running: Promise<void> | undefined;
+  let stopWatching = () => {};
   let crashes = 0;
   let closing = false;
   const member = createGroupMember(settings, (held) => {
@@ -56,7 +69,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       await sleep(DROPPED_PAUSE_MS); // what is not resolved is fetched again at once
       return;
     }
-    member.buffers.add(topic, partition, receivedMessages(batch));
+    member.buffers.add(topic, partition, receivedMessages(batch), Number(batch.lastOffset()) + 1);
     payload.resolveOffset(batch.lastOffset());
     const most = Math.ceil(max_batch / 2);
     if (await member.buffers.below(topic, partition, most, PATIENCE_MS)) return;
@@ -68,15 +81,28 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
     });
   };
 
-  const incarnate = async () => {
+  const hooksOf = (isInForce: () => boolean): GroupHooks => ({
+    async beforeJoin(held) {
+      if (!isInForce()) throw new Superseded('another connection is in its place');
+      await member.hooks.beforeJoin(held);
+    },
+    async joined(membership) {
+      if (isInForce() && !closing) return member.hooks.joined(membership);
+      await membership.leave().catch(() => undefined);
+      throw new Superseded('nobody needs its partitions any more');
+    },
+  });
+
+  const incarnate = (): kafkajs.Consumer => {
+    const isInForce = () => consumer === incarnation;
     const incarnation = client.consumer({
       groupId: group,
       partitionAssigners: [
-        togetherAssigner({ partitions, hooks: member.hooks, held: member.preferred }),
+        togetherAssigner({ partitions, hooks: hooksOf(isInForce), held: member.preferred }),
       ],
-      sessionTimeout: settings.session_timeout_ms,
-      rebalanceTimeout: Math.max(settings.session_timeout_ms, 2 * settings.hand_over_ms),
-      heartbeatInterval: Math.ceil(settings.session_timeout_ms / 10),
+      sessionTimeout: session_timeout_ms,
+      rebalanceTimeout: rebalance_timeout_ms,
+      heartbeatInterval: Math.ceil(session_timeout_ms / 10),
       maxWaitTimeInMs: MAX_WAIT_MS,
       minBytes: 1,
       maxBytes: MAX_BYTES,
@@ -87,28 +113,55 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       // Restarts are made here, all in one way.
       retry: { ...RETRY, restartOnFailure: async () => false },
     });
-    consumer = incarnation;
     incarnation.on('consumer.heartbeat', () => {
+      if (!isInForce()) return;
       crashes = 0;
       member.heard();
     });
-    incarnation.on('consumer.crash', ({ payload }) => crashed(payload.error));
-    await incarnation.connect();
-    await incarnation.subscribe({ topics: [...topics], fromBeginning: true });
-    void incarnation
+    incarnation.on('consumer.crash', ({ payload }) => crashed(incarnation, payload.error));
+    consumer = incarnation;
+    return incarnation;
+  };
+
+  const start = async (incarnation: kafkajs.Consumer) => {
+    await within(patience_ms, incarnation.connect(), 'reaching a broker');
+    await within(
+      patience_ms,
+      incarnation.subscribe({ topics: [...topics], fromBeginning: true }),
+      'asking for the topics',
+    );
+    if (closing) throw new Superseded('closed while it connected');
+    superviseAnswers(incarnation);
+    running = incarnation
       .run({
         autoCommit: false,
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: partitions * topics.length,
         eachBatch,
       })
-      .catch(crashed);
+      .catch((error: Error) => crashed(incarnation, error));
   };
 
-  const crashed = (error: Error) => {
-    member.lose();
-    void consumer?.disconnect().catch(() => undefined);
+  /** kafkajs repeats requests on a dead connection for minutes: here a silence ends it (hazard 14). */
+  const superviseAnswers = (incarnation: kafkajs.Consumer) => {
+    const watch = watchSilence(
+      session_timeout_ms,
+      () => (member.membership() === undefined ? patience_ms : session_timeout_ms),
+      (ms) => crashed(incarnation, new Error(`no broker has answered for ${ms} ms`)),
+    );
+    stopWatching = watch.stop;
+    incarnation.on('consumer.network.request', watch.heard);
+    incarnation.on('consumer.network.request_timeout', ({ payload: { apiName, broker } }) =>
+      crashed(incarnation, new Error(`${broker} has not answered ${apiName}`)),
+    );
+  };
+
+  const crashed = (incarnation: kafkajs.Consumer, error: Error) => {
+    if (consumer !== incarnation) return; // its end was noticed before, in another way
     consumer = undefined;
+    stopWatching();
+    member.lose();
+    void incarnation.disconnect().catch(() => undefined);
     if (closing) return;
     const fatal = fatalCause(error);
     report(fatal ?? error, ++crashes);
@@ -120,21 +173,31 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
   const restart = async () => {
     await sleep(backoffMs(retry, crashes));
     if (closing) return;
-    await incarnate().catch(crashed);
+    const next = incarnate();
+    await start(next).catch((error: Error) => crashed(next, error));
   };
 
   const close = async () => {
     closing = true;
-    await within(settings.close_timeout_ms, member.close(), 'the batch in hand').catch((error) =>
-      report(error, 1),
-    );
+    const limited = (work: Promise<void>, what: string) =>
+      within(settings.close_timeout_ms, work, what).catch((error) => report(error, 1));
+    await limited(member.close(), 'the batch in hand');
     member.lose();
-    const leaving = consumer?.disconnect() ?? Promise.resolve();
-    await within(settings.close_timeout_ms, leaving, 'leaving').catch((error) => report(error, 1));
+    await limited(leave(), 'leaving');
+    stopWatching();
   };
 
+  /** Cut off while it joins, it would leave a member behind that answers nobody (hazard 15). */
+  const leave = async () => {
+    const incarnation = consumer;
+    if (incarnation === undefined) return;
+    await running;
+    await incarnation.disconnect();
+  };
+
+  const first = incarnate();
   try {
-    await incarnate();
+    await start(first);
   } catch (error) {
     await close();
     throw error;

@@ -11,6 +11,30 @@ export class TopicUnfit extends Error {
   readonly retriable = false;
 }
 
+export interface Refusal {
+  readonly topic: string;
+  /** The broker's name for it, such as INVALID_REPLICATION_FACTOR. */
+  readonly type: string;
+  readonly reason: string;
+}
+
+/** The brokers did not make some topics; one line of the message for each. */
+export class TopicsRefused extends Error {
+  override readonly name = 'TopicsRefused';
+  constructor(
+    readonly refusals: readonly Refusal[],
+    options: ErrorOptions,
+  ) {
+    super(refusals.map((one) => `${one.topic}: ${one.reason} (${one.type})`).join('\n'), options);
+  }
+}
+
+/** Another has taken the place of this consumer, or it is closing: it must not hold partitions. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded';
+  readonly retriable = false;
+}
+
 // Trying again cannot mend these; a person must.
 const FATAL_TYPES = new Set([
   'CLUSTER_AUTHORIZATION_FAILED',

@@ -19,6 +19,7 @@ function membershipOf(...partitions: readonly number[]) {
       heartbeats.push(performance.now());
       if (heartbeat_error) throw heartbeat_error;
     },
+    async leave() {},
     async commit({ topics }: OffsetsByTopicPartition) {
       if (commit_error) throw commit_error;
       for (const topic of topics)
@@ -84,20 +85,34 @@ it('client hazard 7: commits offset + 1 of what was handled, and nothing more', 
   const { member, batches, finish } = memberWith();
   const held = membershipOf(0, 1);
   member.hooks.joined(held.membership);
-  member.buffers.add('t', 0, [message(0, 5), message(0, 6)]);
+  member.buffers.add('t', 0, [message(0, 5), message(0, 6)], 7);
   await until(() => batches.length === 1);
-  member.buffers.add('t', 1, [message(1, 40)]);
+  member.buffers.add('t', 1, [message(1, 40)], 41);
   expect(held.commits).toEqual([]);
   finish();
   await until(() => held.commits.length === 1);
   expect(held.commits).toEqual([{ 0: '7' }]);
 });
 
+it('commits what is no message only when all that came before it was handled', async () => {
+  const { member, batches, finish } = memberWith();
+  const held = membershipOf(0);
+  member.hooks.joined(held.membership);
+  member.buffers.add('t', 0, [message(0, 5)], 7); // a marker at 6
+  await until(() => batches.length === 1);
+  member.buffers.add('t', 0, [], 9); // two more
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(held.commits).toEqual([]);
+  finish();
+  await until(() => held.commits.length > 0 && held.commits.at(-1)?.[0] === '9');
+  expect(batches).toHaveLength(1); // no handler is called with nothing
+});
+
 it('client hazard 6: before it joins again it finishes and commits the batch in hand', async () => {
   const { member, batches, finish } = memberWith();
   const held = membershipOf(0);
   member.hooks.joined(held.membership);
-  member.buffers.add('t', 0, [message(0, 5)]);
+  member.buffers.add('t', 0, [message(0, 5)], 6);
   await until(() => batches.length === 1);
   let ready = false;
   held.refuseHeartbeats(protocolError('REBALANCE_IN_PROGRESS'));
@@ -116,7 +131,7 @@ it('does not let the others wait for ever', async () => {
   const { member, batches } = memberWith({ hand_over_ms: 30, session_timeout_ms: 50 });
   const held = membershipOf(0);
   member.hooks.joined(held.membership);
-  member.buffers.add('t', 0, [message(0, 5)]);
+  member.buffers.add('t', 0, [message(0, 5)], 6);
   await until(() => batches.length === 1);
   await member.hooks.beforeJoin(held.membership);
   expect(batches[0]!.control.signal.aborted).toBe(true);
@@ -128,14 +143,14 @@ describe('a zombie, by generation', () => {
     const { member, batches, finish } = memberWith();
     const old = membershipOf(0, 1);
     member.hooks.joined(old.membership);
-    member.buffers.add('t', 0, [message(0, 5)]);
+    member.buffers.add('t', 0, [message(0, 5)], 6);
     await until(() => batches.length === 1);
     // The commit of the first batch fails for now, and a later generation comes first.
     old.refuseCommits(protocolError('REBALANCE_IN_PROGRESS'));
     finish();
     const later = membershipOf(1);
     member.hooks.joined(later.membership);
-    member.buffers.add('t', 1, [message(1, 8)]);
+    member.buffers.add('t', 1, [message(1, 8)], 9);
     await until(() => batches.length === 2);
     finish();
     await until(() => later.commits.length === 1);
@@ -149,12 +164,12 @@ describe('a zombie, by generation', () => {
       const { member, batches, finish } = memberWith();
       const held = membershipOf(0, 1);
       member.hooks.joined(held.membership);
-      member.buffers.add('t', 0, [message(0, 5)]);
+      member.buffers.add('t', 0, [message(0, 5)], 6);
       await until(() => batches.length === 1);
       held.refuseCommits(protocolError(type));
       finish();
       await until(() => member.assigned().length === 0);
-      member.buffers.add('t', 1, [message(1, 8)]);
+      member.buffers.add('t', 1, [message(1, 8)], 9);
       expect(batches).toHaveLength(1);
     },
   );
@@ -163,7 +178,7 @@ describe('a zombie, by generation', () => {
     const { member, batches } = memberWith({ session_timeout_ms: 40 });
     const held = membershipOf(0);
     member.hooks.joined(held.membership);
-    member.buffers.add('t', 0, [message(0, 5)]);
+    member.buffers.add('t', 0, [message(0, 5)], 6);
     await until(() => batches.length === 1);
     await batches[0]!.control.heartbeat(); // just heard of: nothing is asked
     expect(held.heartbeats).toHaveLength(0);

@@ -16,7 +16,10 @@ export interface GroupMemberSettings extends Omit<MemberSettings, 'confirm'> {
 
 /** The part of a consumer that outlives its connections: what is in hand, and under which membership. */
 export interface GroupMember {
-  readonly hooks: GroupHooks;
+  readonly hooks: {
+    readonly beforeJoin: GroupHooks['beforeJoin'];
+    readonly joined: (membership: Membership) => void;
+  };
   readonly buffers: PartitionBuffers;
   /** In force now; undefined before the first join, while joining again, and after a crash. */
   readonly membership: () => Membership | undefined;

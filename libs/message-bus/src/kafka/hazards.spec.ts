@@ -165,6 +165,32 @@ describeKafka('the hazards of kafkajs, on a broker', () => {
     TIMEOUT_MS,
   );
 
+  it.each(['commit', 'abort'] as const)(
+    'client hazard 13: the marker of a transaction (%s) leaves no lag behind',
+    async (end) => {
+      const { topic, bus } = await fresh(1);
+      const got: ReceivedMessage[] = [];
+      const group = `group-${topic}`;
+      await bus.consume(collecting(topic, group, got));
+      const producer = testClient(brokers).producer({
+        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+        transactionalId: `producer-${topic}`,
+        maxInFlightRequests: 1,
+        idempotent: true,
+      });
+      await producer.connect();
+      const transaction = await producer.transaction();
+      await transaction.send({ topic, messages: [{ key: 'k', value: 'in a transaction' }] });
+      await transaction[end]();
+      await producer.disconnect();
+      // A message and a marker.
+      await until(async () => (await bus.positions(group, [topic]))[0]!.committed === 2);
+      expect(await bus.positions(group, [topic])).toMatchObject([{ end: 2 }]);
+      expect(got).toHaveLength(end === 'commit' ? 1 : 0);
+    },
+    TIMEOUT_MS,
+  );
+
   it('client hazard 8: never makes a topic by asking for it', async () => {
     const { topic, bus } = await fresh(1);
     const unheard = `${topic}-unheard`;

@@ -4,7 +4,7 @@ import type { KafkaConnection } from './connection.js';
 import type { KafkaBusConfig } from './kafka-bus.js';
 
 export type { KafkaConnection } from './connection.js';
-export { OffsetLost, TopicUnfit } from './errors.js';
+export { OffsetLost, TopicsRefused, TopicUnfit } from './errors.js';
 export type { KafkaBusConfig } from './kafka-bus.js';
 export { createTopics, ledgerTopics, topicFaults, type TopicPlan } from './topics.js';
 

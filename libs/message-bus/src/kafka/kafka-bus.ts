@@ -1,13 +1,8 @@
 import type { Backoff } from '#libs/platform';
-import type {
-  ConsumeOptions,
-  Consumer,
-  MessageBus,
-  OutgoingMessage,
-  ReceivedMessage,
-} from '../port.js';
+import { openConsumers } from '../delivery/open-consumers.js';
+import type { ConsumeOptions, MessageBus, OutgoingMessage, ReceivedMessage } from '../port.js';
 import { clusterOf, createClient, type KafkaConnection, withAdmin } from './connection.js';
-import { startConsumer } from './consumer.js';
+import { CLOSE_TIMEOUT_MS, startConsumer } from './consumer.js';
 import { openLeaders } from './leaders.js';
 import { positionsOf, requireReadable } from './positions.js';
 import { createPublisher } from './publisher.js';
@@ -44,7 +39,7 @@ const DEFAULTS = {
   lanes: 1,
   commit_interval_ms: 100,
   hand_over_ms: 10_000,
-  close_timeout_ms: 20_000,
+  close_timeout_ms: CLOSE_TIMEOUT_MS,
   publish_timeout_ms: 30_000,
   on_error: (error: unknown) => process.emitWarning(`message bus: ${String(error)}`),
 };
@@ -66,7 +61,7 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     give_up_after_ms: settings.publish_timeout_ms,
     max_waiting_bytes: MAX_WAITING_BYTES,
   });
-  const consumers = new Set<Consumer>();
+  const consumers = openConsumers();
   let closed = false;
 
   const known = (topic: string) => {
@@ -75,17 +70,6 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
   const open = (wanted: readonly string[]) => {
     if (closed) throw new Error('the message bus is closed');
     wanted.forEach(known);
-  };
-  const keep = (consumer: Consumer): Consumer => {
-    const kept: Consumer = {
-      assigned: () => consumer.assigned(),
-      close() {
-        consumers.delete(kept);
-        return consumer.close();
-      },
-    };
-    consumers.add(kept);
-    return kept;
   };
   const positions = (group: string, wanted: readonly string[]) =>
     leaders.repeat(() => positionsOf(cluster, leaders, group, wanted));
@@ -98,12 +82,12 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     async consume(wanted: ConsumeOptions) {
       open(wanted.topics);
       requireReadable(wanted.group, await positions(wanted.group, wanted.topics));
-      return keep(await startConsumer(client, { ...settings, ...wanted }));
+      return consumers.keep(await startConsumer(client, { ...settings, ...wanted }));
     },
     async tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void) {
       open([topic]);
       const own = await openLeaders(clusterOf(client), [topic], retry);
-      return keep(await startTail(own, { topic, handler, on_error, retry }));
+      return consumers.keep(await startTail(own, { topic, handler, on_error, retry }));
     },
     async *scan(topic: string) {
       open([topic]);
@@ -124,7 +108,7 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     },
     async close() {
       closed = true;
-      await Promise.all([...consumers].map((consumer) => consumer.close()));
+      await consumers.close();
       await publisher.close();
       await leaders.close();
     },

@@ -27,8 +27,9 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];
     heartbeat(options: { interval: number }): Promise<void>;
     commitOffsets(offsets: import('kafkajs').OffsetsByTopicPartition): Promise<void>;
+    leave(): Promise<void>;
     joinAndSync: () => Promise<void>;
-    fetch: (nodeId: string) => Promise<import('kafkajs').Batch[]>;
+    fetch: (nodeId: string) => Promise<import('kafkajs/src/consumer/batch.js').default[]>;
     recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
   }
 }
@@ -37,16 +38,23 @@ declare module 'kafkajs/src/consumer/batch.js' {
   import type { Batch, KafkaMessage } from 'kafkajs';
 
   /** Leaves out control records and what an aborted transaction wrote. */
-  const BatchOf: new (
-    topic: string,
-    fetchedOffset: string,
-    partitionData: {
-      readonly partition: number;
-      readonly highWatermark: string;
-      readonly messages: readonly KafkaMessage[];
-      readonly abortedTransactions: readonly unknown[];
-    },
-  ) => Batch;
+  interface BatchOf extends Batch {
+    /** It held something, and none of it was a message to read. */
+    isEmptyDueToFiltering(): boolean;
+  }
+  const BatchOf: {
+    readonly prototype: BatchOf;
+    new (
+      topic: string,
+      fetchedOffset: string,
+      partitionData: {
+        readonly partition: number;
+        readonly highWatermark: string;
+        readonly messages: readonly KafkaMessage[];
+        readonly abortedTransactions: readonly unknown[];
+      },
+    ): BatchOf;
+  };
   export default BatchOf;
 }
 

@@ -1,12 +1,20 @@
-import { readFairly, type Cursor, type Feed } from '../delivery/cursor.js';
+import { readFairly, type Cursor, type Feed, type Run } from '../delivery/cursor.js';
 import type { ReceivedMessage } from '../port.js';
 
 /** What was fetched and waits to be handed over, so that fetching goes on while a handler works. */
 export interface PartitionBuffers {
   /** For the lanes: reads from here, in offset order. */
   readonly feed: Feed;
-  /** Messages of one topic and partition that follow those added before. */
-  readonly add: (topic: string, partition: number, messages: readonly ReceivedMessage[]) => void;
+  /**
+   * Messages of one topic and partition that follow those added before, and the offset from which the
+   * log goes on: it may skip what is no message, such as the markers of transactions.
+   */
+  readonly add: (
+    topic: string,
+    partition: number,
+    messages: readonly ReceivedMessage[],
+    end: number,
+  ) => void;
   /** Resolves when at most `count` of the partition's messages wait; false when that takes too long. */
   readonly below: (
     topic: string,
@@ -16,6 +24,11 @@ export interface PartitionBuffers {
   ) => Promise<boolean>;
   /** Forgets everything, as when the partitions are lost. */
   readonly clear: () => void;
+}
+
+interface Fetched {
+  readonly messages: readonly ReceivedMessage[];
+  readonly end: number;
 }
 
 interface Waiter {
@@ -28,11 +41,11 @@ interface Waiter {
 const IDLE_MS = 60_000;
 
 export function createBuffers(): PartitionBuffers {
-  const buffers = new Map<string, ReceivedMessage[]>();
+  const buffers = new Map<string, Fetched>();
   const rings = new Set<() => void>();
   const waiters = new Set<Waiter>();
   const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;
-  const waiting = (name: string) => buffers.get(name)?.length ?? 0;
+  const waiting = (name: string) => buffers.get(name)?.messages.length ?? 0;
 
   const check = () => {
     for (const waiter of waiters) if (waiting(waiter.name) <= waiter.count) waiter.done();
@@ -41,11 +54,13 @@ export function createBuffers(): PartitionBuffers {
   /** The cursor stands behind what was dealt with. */
   const trim = ({ topic, partition, next }: Cursor) => {
     const name = nameOf(topic, partition);
-    const messages = buffers.get(name);
-    if (messages === undefined) return;
+    const fetched = buffers.get(name);
+    if (fetched === undefined) return;
+    const { messages, end } = fetched;
     const first = messages.findIndex(({ offset }) => offset >= next);
-    if (first === -1) buffers.delete(name);
-    else if (first > 0) buffers.set(name, messages.slice(first));
+    if (next >= end) buffers.delete(name);
+    else if (first !== 0)
+      buffers.set(name, { messages: first < 0 ? [] : messages.slice(first), end });
   };
 
   return {
@@ -54,21 +69,27 @@ export function createBuffers(): PartitionBuffers {
       async read(cursors, max) {
         cursors.forEach(trim);
         check();
-        return readFairly(
+        const runs = readFairly(
           cursors,
           max,
           ({ topic, partition }) => waiting(nameOf(topic, partition)),
-          ({ topic, partition }, count) => buffers.get(nameOf(topic, partition))!.slice(0, count),
+          ({ topic, partition }, count) =>
+            buffers.get(nameOf(topic, partition))!.messages.slice(0, count),
         );
+        const passing = cursors.flatMap((cursor): Run[] => {
+          const fetched = buffers.get(nameOf(cursor.topic, cursor.partition));
+          return fetched?.messages.length === 0 ? [{ cursor, ...fetched }] : [];
+        });
+        return [...runs, ...passing];
       },
       watch(_topics, ring) {
         rings.add(ring);
         return () => rings.delete(ring);
       },
     },
-    add(topic, partition, messages) {
+    add(topic, partition, messages, end) {
       const name = nameOf(topic, partition);
-      buffers.set(name, [...(buffers.get(name) ?? []), ...messages]);
+      buffers.set(name, { messages: [...(buffers.get(name)?.messages ?? []), ...messages], end });
       for (const ring of rings) ring();
     },
     below(topic, partition, count, patience_ms) {

@@ -1,7 +1,7 @@
 import type { Admin } from 'kafkajs';
 import { TOPICS } from '#libs/contracts';
 import type { PARTITION_COUNTS } from '#libs/platform';
-import { TopicUnfit } from './errors.js';
+import { TopicsRefused, TopicUnfit } from './errors.js';
 
 export interface TopicPlan {
   readonly topic: string;
@@ -55,7 +55,10 @@ const settingsOf = (plan: TopicPlan, copies: number): Record<string, string> => 
 
 const leastInSync = (copies: number) => (copies > 2 ? 2 : 1);
 
-/** Makes the topics that are missing, and answers their names; leaves the others as they are. */
+/**
+ * Makes the topics that are missing, and answers their names; leaves the others as they are. Rejects with
+ * TopicsRefused when a broker will not.
+ */
 export async function createTopics(
   admin: Admin,
   plans: readonly TopicPlan[],
@@ -63,7 +66,7 @@ export async function createTopics(
 ): Promise<string[]> {
   const there = new Set(await admin.listTopics());
   const missing = plans.filter(({ topic }) => !there.has(topic));
-  await admin.createTopics({
+  const request = {
     waitForLeaders: true,
     topics: missing.map((plan) => ({
       topic: plan.topic,
@@ -74,8 +77,19 @@ export async function createTopics(
         value,
       })),
     })),
+  };
+  await admin.createTopics(request).catch((error: unknown) => {
+    throw refusalsOf(error) ?? error;
   });
   return missing.map(({ topic }) => topic);
+}
+
+/** kafkajs itself only says that there were errors. */
+function refusalsOf(error: unknown): TopicsRefused | undefined {
+  if ((error as Error).name !== 'KafkaJSAggregateError') return undefined;
+  const { errors } = error as { errors: readonly (Error & { topic: string; type: string })[] };
+  const refusals = errors.map(({ topic, type, message: reason }) => ({ topic, type, reason }));
+  return new TopicsRefused(refusals, { cause: error });
 }
 
 interface Topic {

@@ -1,6 +1,7 @@
 import type { Backoff } from '#libs/platform';
 import { type Cursor, type Feed, readFairly } from '../delivery/cursor.js';
 import { type Member, startMember } from '../delivery/member.js';
+import { openConsumers } from '../delivery/open-consumers.js';
 import { startTail } from '../delivery/tail.js';
 import type {
   ConsumeOptions,
@@ -36,7 +37,6 @@ export interface MemoryBroker {
 interface Session {
   /** Each member, and its group. */
   readonly members: Map<Member, { group: MemoryGroup; topics: readonly string[] }>;
-  readonly consumers: Set<Consumer>;
   closed: boolean;
 }
 
@@ -114,20 +114,10 @@ export function memoryBroker(options: MemoryBusOptions): MemoryBroker {
   };
 
   const connect = (): MessageBus => {
-    const session: Session = { members: new Map(), consumers: new Set(), closed: false };
+    const session: Session = { members: new Map(), closed: false };
+    const consumers = openConsumers();
     const open = () => {
       if (session.closed) throw new Error('the message bus is closed');
-    };
-    const keep = (consumer: Consumer): Consumer => {
-      const kept: Consumer = {
-        assigned: () => consumer.assigned(),
-        close() {
-          session.consumers.delete(kept);
-          return consumer.close();
-        },
-      };
-      session.consumers.add(kept);
-      return kept;
     };
     const bus: MessageBus = {
       async publish(topic, messages) {
@@ -136,12 +126,12 @@ export function memoryBroker(options: MemoryBusOptions): MemoryBroker {
       },
       async consume(wanted) {
         open();
-        return keep(consume(session, wanted));
+        return consumers.keep(consume(session, wanted));
       },
       async tail(topic, handler) {
         open();
         const from = logOf(topic).partitions.map((list) => list.length);
-        return keep(startTail({ topic, from, handler, on_error }, feed));
+        return consumers.keep(startTail({ topic, from, handler, on_error }, feed));
       },
       scan: (topic) => scan(logOf(topic)),
       async positions(group, topics) {
@@ -150,7 +140,7 @@ export function memoryBroker(options: MemoryBusOptions): MemoryBroker {
       partitions: (topic) => logOf(topic).partitions.length,
       async close() {
         session.closed = true;
-        await Promise.all([...session.consumers].map((consumer) => consumer.close()));
+        await consumers.close();
       },
     };
     sessions.set(bus, session);

@@ -79,8 +79,10 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     shelf,
     async close() {
       unwatch();
-      await sweeping.close();
+      const swept = sweeping.close();
+      // A sweep may hang for as long as its database does; the partitions are given up without it.
       await app.close();
+      await swept;
     },
   };
 }

@@ -48,14 +48,18 @@ export interface Checkpoint {
 export interface EventReader {
   /**
    * Pages of one stream in order, from revision `from` (default 0); none when there is no stream.
-   * Rejects when `signal` aborts: a part of a stream must not pass for the whole.
+   * Rejects when `signal` aborts, though the store may never answer: a part of a stream must not pass
+   * for the whole.
    */
   readStream(
     stream: string,
     options?: { readonly from?: number; readonly signal?: AbortSignal },
   ): AsyncIterable<readonly RecordedEvent[]>;
-  /** The last event of a stream. */
-  readLast(stream: string): Promise<RecordedEvent | undefined>;
+  /** The last event of a stream. Rejects when `signal` aborts, though the store may never answer. */
+  readLast(
+    stream: string,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<RecordedEvent | undefined>;
   /**
    * Events of all streams whose name begins with `prefix`, in the global order, after a position
    * (null: from the beginning), in batches of 1 to `batch_size`. Never ends by itself: it waits for new

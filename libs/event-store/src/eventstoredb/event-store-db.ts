@@ -55,7 +55,7 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStoreDb {
         Promise.all(accepted.map((append) => session.append(append))),
       ),
     readStream: (stream, { from = 0, signal } = {}) => readStream(sources, stream, from, signal),
-    readLast: (stream) => readLast(sources, stream),
+    readLast: (stream, { signal } = {}) => readLast(sources, stream, signal),
     readAll: (range) => readAll(all, range),
     subscribe({ signal, ...range }) {
       const ending = AbortSignal.any([signal, closing.signal]);
@@ -67,7 +67,7 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStoreDb {
       secureDefaultAcl(
         connection.client,
         options.credentials,
-        (stream) => readLast(sources, stream),
+        (stream) => readLast(sources, stream, undefined),
         access,
       ),
     async close() {

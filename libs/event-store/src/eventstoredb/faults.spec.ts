@@ -121,6 +121,24 @@ describe('F10 an append that is never answered', () => {
   });
 });
 
+it('a reading that is never answered ends with its signal', async () => {
+  const server = await startServer();
+  const proxy = await startTcpProxy(server.port);
+  open.push(proxy);
+  const store = openStore(`esdb://127.0.0.1:${proxy.port}?tls=false`);
+  const stream = `${freshPrefix()}a`;
+  await create(store, stream, notes('unread', 3));
+  proxy.blackHole();
+  const ending = new AbortController();
+  const { signal } = ending;
+  const readings = [
+    store.readLast(stream, { signal }),
+    streams.collect(store.readStream(stream, { signal })),
+  ];
+  ending.abort(new Error('told to stop'));
+  for (const reading of readings) await expect(reading).rejects.toThrow('told to stop');
+});
+
 describe('F11 an answer that comes when nobody waits for it', () => {
   it('is counted, and meets nothing: late', async () => {
     const { server, store } = await start();

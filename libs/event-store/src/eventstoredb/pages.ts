@@ -1,4 +1,5 @@
 import type streams from '@eventstore/db-client/generated/streams_pb.js';
+import { unlessAborted } from '../unless-aborted.js';
 import { silence, type Connection } from './connection.js';
 import { decodeReadAnswer, type ReadEvent } from './read-codec.js';
 import { readRequest, type PageRequest } from './read-request.js';
@@ -38,6 +39,7 @@ async function readPage(
   signal: AbortSignal | undefined,
 ): Promise<Page> {
   const client = await unlessAborted(connection.open(), signal);
+  signal?.throwIfAborted();
   const [metadata, options] = connection.callArguments();
   const call = client.makeServerStreamRequest(
     PATH,
@@ -88,15 +90,4 @@ async function readPage(
     settled();
     call.cancel();
   }
-}
-
-/** What the promise resolves to; rejects with the signal's reason when it aborts before. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -64,8 +64,8 @@ export interface EventReader {
    * Events of all streams whose name begins with `prefix`, in the global order, after a position
    * (null: from the beginning), in batches of 1 to `batch_size`. Never ends by itself: it waits for new
    * events, survives a broken connection, and ends when `signal` aborts. Never skips an event, whatever
-   * is appended meanwhile. Rejects with InvariantBroken when `after` is no position of this store or
-   * lies beyond the end of the log.
+   * is appended meanwhile. Rejects with InvariantBroken when `after` is no position of this store, or
+   * lies beyond the end of the log and, where that may be a new leader's, does so for some seconds.
    */
   subscribe(options: {
     readonly prefix: string;
@@ -83,7 +83,10 @@ export interface EventReader {
     readonly until?: string;
     readonly batch_size: number;
   }): AsyncIterable<readonly RecordedEvent[]>;
-  /** Whether this very event stands at this position: false after the store lost its tail. */
+  /**
+   * Whether this very event stands at this position: false after the store lost its tail, once a log that
+   * ends before it has been waited for.
+   */
   holds(checkpoint: Checkpoint): Promise<boolean>;
 }
 

@@ -1,6 +1,6 @@
 import type streams from '@eventstore/db-client/generated/streams_pb.js';
 import { unlessAborted } from '../unless-aborted.js';
-import { silence, type Connection } from './connection.js';
+import { Silence, type Connection } from './connection.js';
 import { decodeReadAnswer, type ReadEvent } from './read-codec.js';
 import { readRequest, type PageRequest } from './read-request.js';
 
@@ -57,7 +57,7 @@ async function readPage(
   let settled = () => {};
   try {
     const ended = await new Promise<'whole' | 'cut'>((resolve, reject) => {
-      const patience = setTimeout(() => reject(silence(timeout_ms)), timeout_ms);
+      const patience = setTimeout(() => reject(new Silence(timeout_ms)), timeout_ms);
       const abort = () => reject(signal?.reason as Error);
       signal?.addEventListener('abort', abort);
       settled = () => {

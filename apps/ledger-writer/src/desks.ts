@@ -11,11 +11,11 @@ import {
 import type { EventReader } from '#libs/event-store';
 import type { BatchControl } from '#libs/message-bus';
 import type { AccountAnswer, AccountToLookUp } from '#libs/read-models';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountCache } from './account-cache.js';
 import type { Intake } from './intake.js';
 import { followEvent, raiseFloor, unknownAccount, type KnownAccount } from './known-account.js';
 import { TailLost } from './appending.js';
+import type { Pause } from './pause.js';
 import type { Index, ReadSide } from './read-side.js';
 import type { Stalls } from './stalls.js';
 
@@ -44,6 +44,7 @@ export interface DeskPorts {
   readonly read_side: ReadSide;
   readonly cache: AccountCache;
   readonly stalls: Stalls;
+  readonly pause: Pause;
 }
 
 /** An account's requests of a batch, in order. */
@@ -234,7 +235,7 @@ async function waitForReadSide<T>(
       const answer = await attempt();
       if (answer !== undefined) return answer;
       stall.waiting();
-      await delay(WAIT_MS, undefined, { signal: control.signal });
+      await ports.pause(WAIT_MS, control.signal);
       await control.heartbeat();
     }
     throw new Error(`the read side stood still for ${MAX_WAIT_MS} ms, too far behind to decide`);

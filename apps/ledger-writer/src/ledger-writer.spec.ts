@@ -5,7 +5,6 @@ import { memoryEventStore } from '#libs/event-store';
 import { memoryMessageBus, type Consumer } from '#libs/message-bus';
 import { createHealth, createLogger, createMetrics, systemClock } from '#libs/platform';
 import { jest } from '@jest/globals';
-import { messageOf, usage } from '../../../test/fixtures/requests.js';
 import { startLedgerWriter } from './ledger-writer.js';
 
 afterEach(() => jest.useRealTimers());

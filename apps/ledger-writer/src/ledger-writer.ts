@@ -7,6 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { AccountCache } from './account-cache.js';
 import { LedgerWriterModule } from './ledger-writer.module.js';
+import { pause } from './pause.js';
 import { PriceBookShelf } from './price-book-shelf.js';
 import { shippedPriceBook } from './shipped-price-book.js';
 import { Stalls } from './stalls.js';
@@ -48,6 +49,7 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     },
     cache: new AccountCache(),
     stalls: new Stalls(),
+    pause,
     observe: (outcome) => countOutcome(metrics, outcome),
     clock,
   };

@@ -13,7 +13,6 @@ import {
 } from '#libs/contracts';
 import type { EventStore } from '#libs/event-store';
 import type { BatchControl, MessageBus, OutgoingMessage, ReceivedMessage } from '#libs/message-bus';
-import { setTimeout as delay } from 'node:timers/promises';
 import { appendUntilDefinite, type DefiniteResult } from './appending.js';
 import { catchUp, openDesks, type Desk, type DeskPorts, type Waiting } from './desks.js';
 import { sortMessages, type Intake, type Refusal } from './intake.js';
@@ -99,7 +98,7 @@ async function decideAccounts(
     await control.heartbeat();
     const overtaken: Waiting = new Map();
     open = [];
-    for (const { round, result } of await appendRounds(rounds, ports.store, control)) {
+    for (const { round, result } of await appendRounds(rounds, ports, control)) {
       const { known, waiting } = round.desk;
       if (result.kind === 'conflict') {
         overtaken.set(known.key, waiting);
@@ -115,7 +114,7 @@ async function decideAccounts(
     conflicts += 1;
     if (conflicts > MAX_CONFLICTS)
       throw new VersionConflict('overtaken by other writers too often');
-    await delay(Math.random() * conflicts * 5, undefined, { signal: control.signal });
+    await ports.pause(Math.random() * conflicts * 5, control.signal);
     open.push(...(await catchUp(overtaken, index, ports, control)));
   }
 }
@@ -138,11 +137,11 @@ async function decideOpen(
 /** Appends every round that has events; one without any stands by itself. */
 async function appendRounds(
   rounds: readonly Round[],
-  store: EventStore,
+  ports: WriterPorts,
   control: BatchControl,
 ): Promise<{ round: Round; result: DefiniteResult }[]> {
   const appends = rounds.map(({ append }) => append).filter(({ events }) => events.length > 0);
-  const results = appends.length > 0 ? await appendUntilDefinite(store, appends, control) : [];
+  const results = appends.length > 0 ? await appendUntilDefinite(ports, appends, control) : [];
   let next = 0;
   return rounds.map((round) => {
     const { events, expected_revision: revision } = round.append;

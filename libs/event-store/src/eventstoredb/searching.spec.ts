@@ -10,7 +10,7 @@ const OURS = 'account-';
 
 /** Events by the letters of `log`, `a` ours and anything else foreign, at the positions 10, 20 … */
 const eventsOf = (log: string): ReadEvent[] =>
-  [...log].map((letter, n) => {
+  log.split('').map((letter, n) => {
     const stream = letter === 'a' ? `${OURS}acme/a` : 'other';
     const at = (n + 1) * 10;
     const event = { event_id: `id-${n}`, type: 'Noted', data: '{}', meta: '{}', stream };
@@ -40,8 +40,9 @@ function serverWith(log: string, patience: number, onHead = (_: ReadEvent[]) => 
       let passed = 0;
       for (const one of events) {
         if (typeof from === 'object' && comparePositions(one.position, from) < 0) continue;
-        if (prefix !== undefined && !one.event.stream.startsWith(prefix)) passed += 1;
-        else [passed] = [found.push(one) * 0];
+        const isFound = prefix === undefined || one.event.stream.startsWith(prefix);
+        if (isFound) found.push(one);
+        passed = isFound ? 0 : passed + 1;
         if (passed > patience) throw new Silence(1);
         if (found.length === count) break;
       }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { VersionConflict } from '#libs/contracts';
 import { memoryEventStore, type AppendResult, type EventStore } from '#libs/event-store';
 import { OwnershipLost } from '#libs/message-bus';
@@ -93,6 +94,26 @@ describe('a batch whose partition is lost, or whose writer is told to stop,', ()
       expect(eventsOf(world)).toHaveLength(2);
     },
   );
+});
+
+it('a batch ends with its signal though the store never answers for the price book', async () => {
+  const { world, deliver } = await fundedWorld();
+  const ending = new AbortController();
+  const store = memoryEventStore(world.log);
+  let asked = () => {};
+  const isAsked = new Promise<void>((resolve) => (asked = resolve));
+  // oxlint-disable-next-line require-yield -- it never answers
+  const readStream: EventStore['readStream'] = async function* (_, options) {
+    asked();
+    await once(options!.signal!, 'abort');
+    throw options!.signal!.reason;
+  };
+  const writer = writerOn(world, { store: { ...store, readStream } });
+  const handling = writer.handle(deliver([usage('r-1')]), ending);
+  await isAsked;
+  ending.abort(new Error('told to stop'));
+  await expect(handling).rejects.toThrow('told to stop');
+  expect(eventsOf(world)).toHaveLength(1);
 });
 
 describe('a member that has lost its partition', () => {

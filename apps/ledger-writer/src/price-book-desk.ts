@@ -35,7 +35,7 @@ export async function decidePublication(
   const { request, fingerprint, source, message } = intake;
   for (;;) {
     await control.heartbeat();
-    const { books, head } = await ports.shelf.read(request.tenant_id);
+    const { books, head } = await ports.shelf.read(request.tenant_id, control.signal);
     const now = books.now !== null && books.now > message.timestamp ? books.now : message.timestamp;
     const earliest = instantOf(Math.max(epochMsOf(now), ports.clock()) + MIN_NOTICE_MS);
     const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });

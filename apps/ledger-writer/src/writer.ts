@@ -85,7 +85,8 @@ async function decideAccounts(
   outcome: Outcome,
 ): Promise<void> {
   if (intakes.length === 0) return;
-  await ports.shelf.refresh(new Set(intakes.map(({ request }) => request.tenant_id)));
+  const tenants = new Set(intakes.map(({ request }) => request.tenant_id));
+  await ports.shelf.refresh(tenants, control.signal);
   const index: Index = new Map();
   const context = {
     index,

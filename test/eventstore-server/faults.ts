@@ -32,6 +32,8 @@ export interface Faults {
    * once. Undefined: never.
    */
   burst_limit: number | undefined;
+  /** How long a counted read takes for each search window without a match. Undefined: no time. */
+  search_ms: number | undefined;
   /** No more faults. */
   clear(): void;
 }
@@ -44,12 +46,14 @@ export function newFaults(): FaultSource {
   let chances: { fault: AppendFault; probability: number }[] = [];
   return {
     burst_limit: undefined,
+    search_ms: undefined,
     inject: (fault, times = 1) => void injected.push({ fault, left: times }),
     chance: (fault, probability) => void chances.push({ fault, probability }),
     clear() {
       injected = [];
       chances = [];
       this.burst_limit = undefined;
+      this.search_ms = undefined;
     },
     next() {
       const first = injected[0];

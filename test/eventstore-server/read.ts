@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import { authenticate, isAllowed } from './access.js';
 import type { ServerContext } from './context.js';
@@ -27,7 +28,7 @@ export async function read(context: ServerContext, call: ReadCall): Promise<void
     const found =
       source.kind === 'stream'
         ? readStream(context.store, request, request.count, source, form)
-        : readAll(context.store, request, request.count, source, form);
+        : readAll(context, call, request, request.count, source, form);
     if (await sendAll(call, found)) call.end();
   } catch (error) {
     call.emit('error', errors.asGrpcError(error));
@@ -81,20 +82,28 @@ function* readStream(
   if (says_bounds) yield answers.lastStreamPosition(last);
 }
 
-function* readAll(
-  store: Store,
+async function* readAll(
+  { store, faults }: ServerContext,
+  call: ReadCall,
   { backwards, filter }: ReadRequest,
   count: number,
   { from }: Extract<ReadRequest['source'], { kind: 'all' }>,
   form: answers.EventForm,
-): Generator<streams.ReadResp> {
+): AsyncGenerator<streams.ReadResp> {
   const { log } = store;
   const at = indexFrom(store, from, backwards, filter !== undefined);
   const step = backwards ? -1 : 1;
   let left = count;
+  let passed = 0;
   for (let i = backwards ? at - 1 : at; i >= 0 && i < log.length && left > 0; i += step) {
     const stored = log[i]!;
-    if (filter !== undefined && !filter.passes(stored)) continue;
+    if (filter !== undefined && !filter.passes(stored)) {
+      passed += 1;
+      if (faults.search_ms === undefined || passed % filter.window !== 0) continue;
+      await sleep(faults.search_ms);
+      if (call.cancelled) return;
+      continue;
+    }
     left -= 1;
     yield answers.event(store, stored, form);
   }

@@ -4,8 +4,11 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 export type ReadCall = ServerWritableStream<Buffer, streams.ReadResp>;
 
 /** Sends as the client takes it. False when the client has gone. */
-export async function sendAll(call: ReadCall, found: Iterable<streams.ReadResp>): Promise<boolean> {
-  for (const message of found) {
+export async function sendAll(
+  call: ReadCall,
+  found: Iterable<streams.ReadResp> | AsyncIterable<streams.ReadResp>,
+): Promise<boolean> {
+  for await (const message of found) {
     if (call.cancelled) return false;
     if (!call.write(message)) await drained(call);
   }

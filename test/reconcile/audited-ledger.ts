@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AccountCache, handleBatch, PriceBookShelf, Stalls } from '#apps/ledger-writer';
+import { AccountCache, handleBatch, pause, PriceBookShelf, Stalls } from '#apps/ledger-writer';
 import {
   ACCOUNT_STREAM_PREFIX,
   decodeDeadLetter,
@@ -112,6 +112,7 @@ export async function startAuditedLedger(): Promise<AuditedLedger> {
     cache: new AccountCache(),
     shelf,
     stalls: new Stalls(),
+    pause,
     observe: () => {},
     clock: () => ledger.now_ms,
   };

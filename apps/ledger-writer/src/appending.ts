@@ -1,7 +1,7 @@
 import type { AppendResult, EventAppender, StreamAppend } from '#libs/event-store';
 import type { BatchControl } from '#libs/message-bus';
 import { backoffMs } from '#libs/platform';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Pause } from './pause.js';
 
 export type DefiniteResult = Extract<AppendResult, { kind: 'appended' | 'conflict' }>;
 
@@ -13,14 +13,14 @@ const RETRY = { min_ms: 25, max_ms: 2_000 };
  * is shorter than what was read, and an Error when the store refuses: both stop the partition undecided.
  */
 export async function appendUntilDefinite(
-  appender: EventAppender,
+  { store, pause }: { readonly store: EventAppender; readonly pause: Pause },
   appends: readonly StreamAppend[],
   control: BatchControl,
 ): Promise<DefiniteResult[]> {
   const definite: DefiniteResult[] = [];
   let open = appends.map((append, index) => ({ append, index }));
   for (let attempt = 1; ; attempt += 1) {
-    const results = await appender.appendMany(open.map(({ append }) => append));
+    const results = await store.appendMany(open.map(({ append }) => append));
     const unknown: typeof open = [];
     for (const [i, result] of results.entries()) {
       const { append, index } = open[i]!;
@@ -29,7 +29,7 @@ export async function appendUntilDefinite(
     }
     if (unknown.length === 0) return definite;
     open = unknown;
-    await delay(backoffMs(RETRY, attempt), undefined, { signal: control.signal });
+    await pause(backoffMs(RETRY, attempt), control.signal);
     await control.heartbeat();
   }
 }

@@ -11,11 +11,11 @@ import {
 import type { EventReader } from '#libs/event-store';
 import type { BatchControl } from '#libs/message-bus';
 import type { AccountAnswer, AccountToLookUp } from '#libs/read-models';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountCache } from './account-cache.js';
 import type { Intake } from './intake.js';
 import { followEvent, raiseFloor, unknownAccount, type KnownAccount } from './known-account.js';
 import { TailLost } from './appending.js';
+import type { Pause } from './pause.js';
 import type { Index, ReadSide } from './read-side.js';
 import type { Stalls } from './stalls.js';
 
@@ -44,6 +44,7 @@ export interface DeskPorts {
   readonly read_side: ReadSide;
   readonly cache: AccountCache;
   readonly stalls: Stalls;
+  readonly pause: Pause;
 }
 
 /** An account's requests of a batch, in order. */
@@ -147,7 +148,7 @@ export async function catchUp(
     desks.push(
       await waitForReadSide(ports, control, async () => {
         const row = (await lookUp(alone, new Map(), index, ports.read_side)).get(key)!;
-        return openBehind(intakes, row, ports.store);
+        return openBehind(intakes, row, ports.store, control.signal);
       }),
     );
   }
@@ -158,11 +159,12 @@ async function openBehind(
   waiting: Desk['waiting'],
   row: AccountAnswer,
   store: EventReader,
+  signal: AbortSignal,
 ): Promise<Desk | undefined> {
   const { request } = waiting[0]!;
   const { parked } = row;
   try {
-    const known = await foldTail(request, row, store);
+    const known = await foldTail(request, row, store, signal);
     return known && { known, waiting, parked };
   } catch (broken) {
     if (!(broken instanceof InvariantBroken)) throw broken;
@@ -170,18 +172,23 @@ async function openBehind(
   }
 }
 
-/** The account at the end of its stream; undefined when that is too far ahead of the read side. */
+/**
+ * The account at the end of its stream; undefined when that is too far ahead of the read side. A store
+ * that does not answer holds nobody up who has lost the partition, or is told to stop.
+ */
 async function foldTail(
   request: AccountRequest,
   row: AccountAnswer,
   store: EventReader,
+  signal: AbortSignal,
 ): Promise<KnownAccount | undefined> {
   const read_revision = row.revision;
   const known = atSnapshot(request, row) ?? unknownAccount(request);
   const stream = accountStream(known.key);
-  const last = await store.readLast(stream);
+  const last = await store.readLast(stream, { signal });
   if (last && last.revision - read_revision > MAX_UNREAD_PER_ACCOUNT) return undefined;
-  for await (const page of store.readStream(stream, { from: known.head.revision + 1 })) {
+  const from = known.head.revision + 1;
+  for await (const page of store.readStream(stream, { from, signal })) {
     for (const recorded of page) {
       followEvent(known, followLink(known.head, recorded), decodeAccountEvent(recorded.data));
     }
@@ -228,7 +235,7 @@ async function waitForReadSide<T>(
       const answer = await attempt();
       if (answer !== undefined) return answer;
       stall.waiting();
-      await delay(WAIT_MS, undefined, { signal: control.signal });
+      await ports.pause(WAIT_MS, control.signal);
       await control.heartbeat();
     }
     throw new Error(`the read side stood still for ${MAX_WAIT_MS} ms, too far behind to decide`);

@@ -1,23 +1,18 @@
 import { GROUPS, REQUEST_TOPICS } from '#libs/contracts';
 import type { Engines } from '#libs/engines';
 import { BatchTransport } from '#libs/message-bus';
-import {
-  createWatchdog,
-  nestLogger,
-  type Clock,
-  type Health,
-  type Logger,
-  type Metrics,
-} from '#libs/platform';
+import { nestLogger, type Clock, type Health, type Logger, type Metrics } from '#libs/platform';
 import { dueAccounts, lookUp, parkAccount } from '#libs/read-models';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { AccountCache } from './account-cache.js';
 import { LedgerWriterModule } from './ledger-writer.module.js';
+import { pause } from './pause.js';
 import { PriceBookShelf } from './price-book-shelf.js';
 import { shippedPriceBook } from './shipped-price-book.js';
 import { Stalls } from './stalls.js';
 import { startSweeping } from './sweep.js';
+import { watchWriter } from './watch.js';
 import { countOutcome } from './writer-metrics.js';
 import type { WriterPorts } from './writer.js';
 
@@ -31,8 +26,6 @@ export interface LedgerWriterOptions {
 
 /** Most messages per batch: enough to share the round trips, little enough to fail cheaply. */
 const MAX_BATCH = 2_000;
-const STUCK_LIMIT_SECONDS = 30;
-const STALL_LIMIT_MS = 1_000;
 
 export interface LedgerWriter {
   /** Makes sure that these tenants have a price book. */
@@ -43,7 +36,7 @@ export interface LedgerWriter {
 
 /** Joins the group and decides until it is closed. */
 export async function startLedgerWriter(options: LedgerWriterOptions): Promise<LedgerWriter> {
-  const { engines, logger, metrics, clock } = options;
+  const { engines, logger, health, metrics, clock } = options;
   const { bus, store, pool } = engines;
   const shelf = new PriceBookShelf(store, await shippedPriceBook());
   const ports: WriterPorts = {
@@ -56,6 +49,7 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     },
     cache: new AccountCache(),
     stalls: new Stalls(),
+    pause,
     observe: (outcome) => countOutcome(metrics, outcome),
     clock,
   };
@@ -73,7 +67,9 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     { strategy: transport, logger: nestLogger(logger), abortOnError: false },
   );
   await app.listen();
-  const unwatch = watch(options, ports.stalls);
+  const { stalls } = ports;
+  const assigned = () => transport.assigned();
+  const unwatch = watchWriter({ bus, assigned, stalls, health, metrics, clock });
   const sweeping = startSweeping({
     bus,
     clock,
@@ -85,41 +81,10 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     shelf,
     async close() {
       unwatch();
-      await sweeping.close();
+      const swept = sweeping.close();
+      // A sweep may hang for as long as its database does; the partitions are given up without it.
       await app.close();
+      await swept;
     },
-  };
-}
-
-/** Not ready while the read side is too far behind, or while work waits and none is done. */
-function watch({ engines, health, metrics }: LedgerWriterOptions, stalls: Stalls): () => void {
-  const worker = GROUPS.writer;
-  const positions = () => engines.bus.positions(GROUPS.writer, REQUEST_TOPICS);
-  const watchdog = createWatchdog({
-    limit_seconds: STUCK_LIMIT_SECONDS,
-    observe: (seconds) => metrics.stuck_for_seconds.set({ worker }, seconds),
-    look: async () => {
-      const partitions = (await positions()).map(({ topic, partition, begin, end, committed }) => ({
-        name: `${topic}/${partition}`,
-        lag: end - (committed ?? begin),
-        position: committed,
-      }));
-      metrics.lag.set(
-        { worker },
-        partitions.reduce((sum, { lag }) => sum + lag, 0),
-      );
-      return partitions;
-    },
-  });
-  const removals = [
-    health.add('readiness', 'ledger_writer', watchdog),
-    health.add('readiness', 'ledger_writer_read_side', () => {
-      const waiting_ms = stalls.waitingMs();
-      if (waiting_ms < STALL_LIMIT_MS) return undefined;
-      return `the read side is too far behind to decide, for ${Math.round(waiting_ms)} ms`;
-    }),
-  ];
-  return () => {
-    for (const remove of removals) remove();
   };
 }

@@ -13,6 +13,7 @@ import { decidePriceBook, MIN_NOTICE_MS } from '#libs/ledger';
 import type { BatchControl } from '#libs/message-bus';
 import { appendUntilDefinite } from './appending.js';
 import type { Intake } from './intake.js';
+import type { Pause } from './pause.js';
 import type { PriceBookShelf } from './price-book-shelf.js';
 import type { Answer } from './round.js';
 
@@ -27,13 +28,14 @@ export async function decidePublication(
     readonly shelf: PriceBookShelf;
     readonly store: EventAppender;
     readonly clock: () => number;
+    readonly pause: Pause;
   },
   control: BatchControl,
 ): Promise<Answer> {
   const { request, fingerprint, source, message } = intake;
   for (;;) {
     await control.heartbeat();
-    const { books, head } = await ports.shelf.read(request.tenant_id);
+    const { books, head } = await ports.shelf.read(request.tenant_id, control.signal);
     const now = books.now !== null && books.now > message.timestamp ? books.now : message.timestamp;
     const earliest = instantOf(Math.max(epochMsOf(now), ports.clock()) + MIN_NOTICE_MS);
     const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });
@@ -42,7 +44,7 @@ export async function decidePublication(
     const linked = linkEvent(head, event.type, encodeEvent(event));
     const stream = priceBookStream(request.tenant_id);
     const append = { stream, expected_revision: head.revision, events: [linked.event] };
-    const [result] = await appendUntilDefinite(ports.store, [append], control);
+    const [result] = await appendUntilDefinite(ports, [append], control);
     // Overtaken by another publication: read the stream and decide again.
     if (result!.kind === 'conflict') continue;
     return { intake, decision: decisionOf(event, linked.head.revision) };

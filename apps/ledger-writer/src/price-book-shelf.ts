@@ -45,13 +45,13 @@ export class PriceBookShelf {
    * Throws when a tenant's books cannot be read and the last read is too old to price with, and at once
    * when a book is there that this version cannot read.
    */
-  async refresh(tenants: Iterable<string>): Promise<void> {
+  async refresh(tenants: Iterable<string>, signal?: AbortSignal): Promise<void> {
     for (const tenant_id of tenants) {
       const shelved = this.#tenants.get(tenant_id);
       const age_ms = shelved ? this.elapsed() - shelved.read_at_ms : Infinity;
       if (age_ms <= REFRESH_AFTER_MS) continue;
       try {
-        await this.read(tenant_id);
+        await this.read(tenant_id, signal);
       } catch (error) {
         if (error instanceof InvariantBroken || age_ms > STALE_AFTER_MS) throw error;
       }
@@ -63,24 +63,27 @@ export class PriceBookShelf {
     return inForceAt(this.#tenants.get(tenant_id)!.books, now);
   }
 
-  /** Reads what was appended since; a tenant without a book gets the shipped one first. */
-  async read(tenant_id: string): Promise<Shelved> {
-    const reading = this.#reading.get(tenant_id) ?? this.#read(tenant_id);
+  /**
+   * Reads what was appended since; a tenant without a book gets the shipped one first. Whoever asks
+   * meanwhile shares the reading, and its end when the signal of the first one aborts.
+   */
+  async read(tenant_id: string, signal?: AbortSignal): Promise<Shelved> {
+    const reading = this.#reading.get(tenant_id) ?? this.#read(tenant_id, signal);
     this.#reading.set(tenant_id, reading);
     return reading.finally(() => this.#reading.delete(tenant_id));
   }
 
-  async #read(tenant_id: string): Promise<Shelved> {
+  async #read(tenant_id: string, signal: AbortSignal | undefined): Promise<Shelved> {
     const shelved = this.#tenants.get(tenant_id) ?? {
       books: initialPriceBooks(),
       head: GENESIS,
       read_at_ms: -Infinity,
     };
     const read_at_ms = this.elapsed();
-    await this.#follow(tenant_id, shelved);
+    await this.#follow(tenant_id, shelved, signal);
     if (shelved.head.revision < 0) {
       await this.#publishShipped(tenant_id);
-      await this.#follow(tenant_id, shelved);
+      await this.#follow(tenant_id, shelved, signal);
       if (shelved.head.revision < 0) throw new Error(`${tenant_id} has no price book yet`);
     }
     shelved.read_at_ms = read_at_ms;
@@ -88,9 +91,14 @@ export class PriceBookShelf {
     return shelved;
   }
 
-  async #follow(tenant_id: string, shelved: Shelved): Promise<void> {
+  async #follow(
+    tenant_id: string,
+    shelved: Shelved,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const stream = priceBookStream(tenant_id);
-    for await (const page of this.store.readStream(stream, { from: shelved.head.revision + 1 })) {
+    const range = { from: shelved.head.revision + 1, ...(signal && { signal }) };
+    for await (const page of this.store.readStream(stream, range)) {
       for (const recorded of page) {
         const head = followLink(shelved.head, recorded);
         evolvePriceBooks(shelved.books, decodePriceBookEvent(recorded.data), recorded.revision);

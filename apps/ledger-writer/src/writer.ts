@@ -13,7 +13,6 @@ import {
 } from '#libs/contracts';
 import type { EventStore } from '#libs/event-store';
 import type { BatchControl, MessageBus, OutgoingMessage, ReceivedMessage } from '#libs/message-bus';
-import { setTimeout as delay } from 'node:timers/promises';
 import { appendUntilDefinite, type DefiniteResult } from './appending.js';
 import { catchUp, openDesks, type Desk, type DeskPorts, type Waiting } from './desks.js';
 import { sortMessages, type Intake, type Refusal } from './intake.js';
@@ -86,7 +85,8 @@ async function decideAccounts(
   outcome: Outcome,
 ): Promise<void> {
   if (intakes.length === 0) return;
-  await ports.shelf.refresh(new Set(intakes.map(({ request }) => request.tenant_id)));
+  const tenants = new Set(intakes.map(({ request }) => request.tenant_id));
+  await ports.shelf.refresh(tenants, control.signal);
   const index: Index = new Map();
   const context = {
     index,
@@ -99,7 +99,7 @@ async function decideAccounts(
     await control.heartbeat();
     const overtaken: Waiting = new Map();
     open = [];
-    for (const { round, result } of await appendRounds(rounds, ports.store, control)) {
+    for (const { round, result } of await appendRounds(rounds, ports, control)) {
       const { known, waiting } = round.desk;
       if (result.kind === 'conflict') {
         overtaken.set(known.key, waiting);
@@ -115,7 +115,7 @@ async function decideAccounts(
     conflicts += 1;
     if (conflicts > MAX_CONFLICTS)
       throw new VersionConflict('overtaken by other writers too often');
-    await delay(Math.random() * conflicts * 5, undefined, { signal: control.signal });
+    await ports.pause(Math.random() * conflicts * 5, control.signal);
     open.push(...(await catchUp(overtaken, index, ports, control)));
   }
 }
@@ -138,11 +138,11 @@ async function decideOpen(
 /** Appends every round that has events; one without any stands by itself. */
 async function appendRounds(
   rounds: readonly Round[],
-  store: EventStore,
+  ports: WriterPorts,
   control: BatchControl,
 ): Promise<{ round: Round; result: DefiniteResult }[]> {
   const appends = rounds.map(({ append }) => append).filter(({ events }) => events.length > 0);
-  const results = appends.length > 0 ? await appendUntilDefinite(store, appends, control) : [];
+  const results = appends.length > 0 ? await appendUntilDefinite(ports, appends, control) : [];
   let next = 0;
   return rounds.map((round) => {
     const { events, expected_revision: revision } = round.append;

@@ -75,6 +75,33 @@ it('does not mistake an idle store for a silent one', async () => {
   expect(subscriptions).toBe(1);
 });
 
+it('gives its subscription up when it loses the lock, and begins again when it has it back', async () => {
+  const store = memoryEventStore(newMemoryLog());
+  const signals: AbortSignal[] = [];
+  const watched: EventStore = {
+    ...store,
+    subscribe(options) {
+      signals.push(options.signal);
+      return store.subscribe(options);
+    },
+  };
+  const { run, logged } = runOn(watched);
+  while (signals.length === 0) await sleep(5);
+  const { rowCount } = await models.pool.query(
+    `select pg_terminate_backend(pid) from pg_locks
+     where locktype = 'advisory' and pid <> pg_backend_pid()
+       and database = (select oid from pg_database where datname = current_database())`,
+  );
+  expect(rowCount).toBe(1);
+  while (signals.length < 2) await sleep(5);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  models.recorder.grant(models.recorder.account('alice'), 100);
+  await appendTo(store, models.recorder.recorded);
+  await untilProjected(1);
+  await run.close();
+  expect(logged()).toContain('projecting failed; it begins again');
+}, 20_000);
+
 it('closes at once while it stands by, pauses, or waits for events', async () => {
   const store = memoryEventStore(newMemoryLog());
   const waiting = runOn(store);

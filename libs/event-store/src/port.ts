@@ -51,20 +51,24 @@ export interface Checkpoint {
 export interface EventReader {
   /**
    * Pages of one stream in order, from revision `from` (default 0); none when there is no stream.
-   * Rejects when `signal` aborts: a part of a stream must not pass for the whole.
+   * Rejects when `signal` aborts, though the store may never answer: a part of a stream must not pass
+   * for the whole.
    */
   readStream(
     stream: string,
     options?: { readonly from?: number; readonly signal?: AbortSignal },
   ): AsyncIterable<readonly RecordedEvent[]>;
-  /** The last event of a stream. */
-  readLast(stream: string): Promise<RecordedEvent | undefined>;
+  /** The last event of a stream. Rejects when `signal` aborts, though the store may never answer. */
+  readLast(
+    stream: string,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<RecordedEvent | undefined>;
   /**
    * Events of all streams whose name begins with `prefix`, in the global order, after a position
    * (null: from the beginning), in batches of 1 to `batch_size`. Never ends by itself: it waits for new
    * events, survives a broken connection, and ends when `signal` aborts. Never skips an event, whatever
-   * is appended meanwhile. Rejects with InvariantBroken when `after` is no position of this store or
-   * lies beyond the end of the log.
+   * is appended meanwhile. Rejects with InvariantBroken when `after` is no position of this store, or
+   * lies beyond the end of the log and, where that may be a new leader's, does so for some seconds.
    */
   subscribe(options: {
     readonly prefix: string;
@@ -82,7 +86,10 @@ export interface EventReader {
     readonly until?: string;
     readonly batch_size: number;
   }): AsyncIterable<readonly RecordedEvent[]>;
-  /** Whether this very event stands at this position: false after the store lost its tail. */
+  /**
+   * Whether this very event stands at this position: false after the store lost its tail, once a log that
+   * ends before it has been waited for.
+   */
   holds(checkpoint: Checkpoint): Promise<boolean>;
 }
 

@@ -114,6 +114,8 @@ export function readingStreams(stores: Stores): void {
       await create(store, stream, notes('unread', 3));
       const signal = AbortSignal.abort();
       await expect(collect(store.readStream(stream, { signal }))).rejects.toThrow();
+      await expect(store.readLast(stream, { signal })).rejects.toThrow();
+      await expect(store.readLast(`${stream}/missing`, { signal })).rejects.toThrow();
     });
   });
 }

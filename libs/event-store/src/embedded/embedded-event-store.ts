@@ -10,6 +10,7 @@ import { joinExchange } from './exchange.js';
 import { MIGRATIONS, SCHEMA } from './migrations.js';
 import * as reading from './reading.js';
 import { newRecentEvents } from './recent-events.js';
+import { unlessAborted } from '../unless-aborted.js';
 import { subscription } from './subscription.js';
 
 export interface EmbeddedEventStoreOptions {
@@ -77,15 +78,18 @@ export async function embeddedEventStore(
     async *readStream(stream, { from = 0, signal } = {}) {
       for (let next = from, ended = false; !ended;) {
         signal?.throwIfAborted();
-        const page = await reading.pageOfStream(pool, stream, next, STREAM_PAGE);
-        signal?.throwIfAborted();
+        const reading_page = reading.pageOfStream(pool, stream, next, STREAM_PAGE);
+        const page = await unlessAborted(reading_page, signal);
         if (page.events.length > 0) yield page.events;
         next += page.events.length;
         ended = page.ended;
       }
     },
 
-    readLast: (stream) => reading.lastOfStream(pool, stream),
+    async readLast(stream, { signal } = {}) {
+      signal?.throwIfAborted();
+      return unlessAborted(reading.lastOfStream(pool, stream), signal);
+    },
 
     async *readAll({ prefix, after, until, batch_size: count }) {
       const head = await reading.headOfLog(pool);

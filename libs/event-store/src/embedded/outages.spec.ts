@@ -26,11 +26,13 @@ afterAll(async () => {
 });
 
 /** Runs `during` while no append can be written, and gives what it returned after that. */
-async function withAppendsHeldUp<T>(during: () => Promise<T>): Promise<T> {
+const withAppendsHeldUp = <T>(during: () => Promise<T>) => withTableLocked('exclusive', during);
+
+async function withTableLocked<T>(mode: string, during: () => Promise<T>): Promise<T> {
   const client = await database.pool.connect();
   try {
     await client.query('begin');
-    await client.query('lock table events.event in exclusive mode');
+    await client.query(`lock table events.event in ${mode} mode`);
     return await during();
   } finally {
     await client.query('rollback');
@@ -92,6 +94,21 @@ describe('an append', () => {
     await expectStream(store, stream, events);
   }, 30_000);
 });
+
+it('a reading whose question is never answered ends with its signal', async () => {
+  const stream = `${freshPrefix()}a`;
+  await streams.create(store, stream, notes('unread', 3));
+  await withTableLocked('access exclusive', async () => {
+    const ending = new AbortController();
+    const { signal } = ending;
+    const readings = [
+      store.readLast(stream, { signal }),
+      streams.collect(store.readStream(stream, { signal })),
+    ];
+    ending.abort(new Error('told to stop'));
+    for (const reading of readings) await expect(reading).rejects.toThrow('told to stop');
+  });
+}, 30_000);
 
 describe('a subscription', () => {
   const subscribe = useFollow();

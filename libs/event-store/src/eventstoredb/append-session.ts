@@ -4,7 +4,7 @@ import type * as grpc from '@grpc/grpc-js';
 import { InvariantBroken } from '#libs/contracts';
 import type { AppendResult, StreamAppend } from '../port.js';
 import { decodeAppendAnswer, encodeAppend } from './append-codec.js';
-import { silence, type Connection } from './connection.js';
+import { Silence, type Connection } from './connection.js';
 
 export interface AppendCounts {
   /** Calls that were opened. */
@@ -215,7 +215,7 @@ export class AppendSession {
       // Not a word to anybody: the connection is dead, or the server is frozen.
       const call = this.#call;
       if (call !== undefined && this.#heard_at <= due_since) {
-        this.#drop(call, silence(append_timeout_ms));
+        this.#drop(call, new Silence(append_timeout_ms));
         break;
       }
       this.#take(low);

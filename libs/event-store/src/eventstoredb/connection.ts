@@ -38,12 +38,17 @@ interface ClientParts {
   handleError(on: grpc.Client, error: Error): Promise<void>;
 }
 
-/** As if the server were away: the client drops its channel. */
-export const silence = (timeout_ms: number): grpc.ServiceError => {
-  const details = `no answer for ${timeout_ms} ms`;
-  const metadata = new grpc.Metadata();
-  return Object.assign(new Error(details), { code: grpc.status.UNAVAILABLE, details, metadata });
-};
+/** The server said nothing for this long. As if it were away: the client drops its channel. */
+export class Silence extends Error implements grpc.ServiceError {
+  readonly code = grpc.status.UNAVAILABLE;
+  readonly metadata = new grpc.Metadata();
+  readonly details: string;
+
+  constructor(timeout_ms: number) {
+    super(`no answer for ${timeout_ms} ms`);
+    this.details = this.message;
+  }
+}
 
 /** What the server calls an error that ended a call. */
 export const exceptionIn = (error: unknown): string | undefined =>

@@ -11,13 +11,15 @@ describe.each([
   let server: EventStoreServer;
   beforeAll(async () => (server = await startEventStoreServer(options)));
   afterAll(() => server.stop());
-  eventStoreContract('EventStoreDB', async () => eventStoreDb({ url: server.url }));
+  eventStoreContract('EventStoreDB', async () =>
+    eventStoreDb({ url: server.url, behind_timeout_ms: 100 }),
+  );
 });
 
 const url = process.env['EVENTSTORE_URL'];
 if (url?.startsWith('esdb')) {
   describe('on the server that EVENTSTORE_URL names', () => {
-    eventStoreContract('EventStoreDB', async () => eventStoreDb({ url }));
+    eventStoreContract('EventStoreDB', async () => eventStoreDb({ url, behind_timeout_ms: 100 }));
   });
 } else {
   process.stderr.write('EVENTSTORE_URL is not set: the suite runs on the test double alone\n');

@@ -4,7 +4,8 @@ import { secureDefaultAcl, type Access } from './access.js';
 import { AppendSession, type AppendCounts } from './append-session.js';
 import { connect, type Credentials } from './connection.js';
 import { newPageReader } from './pages.js';
-import { holds, readAll, type AllSources } from './reading-all.js';
+import type { AllSources } from './log-pages.js';
+import { holds, readAll } from './reading-all.js';
 import { readLast, readStream } from './reading-streams.js';
 import { subscription } from './subscription.js';
 
@@ -17,6 +18,11 @@ export interface EventStoreDbOptions {
   readonly append_timeout_ms?: number;
   /** After this long without a message a read is tried again. */
   readonly read_timeout_ms?: number;
+  /**
+   * A log that ends before what was read from it has lost its tail when it still does after this long:
+   * that of a leader that was just elected may be behind for a moment.
+   */
+  readonly behind_timeout_ms?: number;
   /** Told of each failed call, and how many failed in a row; for logs and metrics. */
   readonly on_failure?: (error: unknown, attempt: number) => void;
 }
@@ -39,13 +45,18 @@ const ATTEMPTS = 5;
 
 /** The event store in EventStoreDB 20.10 to 24, or a KurrentDB that speaks its protocol. */
 export function eventStoreDb(options: EventStoreDbOptions): EventStoreDb {
-  const { append_timeout_ms = 5_000, read_timeout_ms = 10_000, on_failure = () => {} } = options;
+  const { append_timeout_ms = 5_000, read_timeout_ms = 10_000 } = options;
+  const { behind_timeout_ms = 10_000, on_failure = () => {} } = options;
   const connection = connect(options.url, options.credentials);
   const session = new AppendSession(connection, { append_timeout_ms, on_failure });
   const pages = newPageReader(connection, read_timeout_ms);
   const closing = new AbortController();
   const sources = { pages, on_failure };
-  const all: AllSources = { pages, persistence: { attempts: ATTEMPTS, on_failure } };
+  const all: AllSources = {
+    pages,
+    persistence: { attempts: ATTEMPTS, on_failure },
+    behind_timeout_ms,
+  };
 
   return {
     limits: LIMITS,
@@ -55,19 +66,19 @@ export function eventStoreDb(options: EventStoreDbOptions): EventStoreDb {
         Promise.all(accepted.map((append) => session.append(append))),
       ),
     readStream: (stream, { from = 0, signal } = {}) => readStream(sources, stream, from, signal),
-    readLast: (stream) => readLast(sources, stream),
+    readLast: (stream, { signal } = {}) => readLast(sources, stream, signal),
     readAll: (range) => readAll(all, range),
     subscribe({ signal, ...range }) {
       const ending = AbortSignal.any([signal, closing.signal]);
       const persistence = { attempts: Infinity, signal: ending, on_failure };
-      return subscription({ pages, persistence }, range);
+      return subscription({ pages, persistence, behind_timeout_ms }, range);
     },
     holds: (checkpoint) => holds(all, checkpoint),
     secureDefaultAcl: (access) =>
       secureDefaultAcl(
         connection.client,
         options.credentials,
-        (stream) => readLast(sources, stream),
+        (stream) => readLast(sources, stream, undefined),
         access,
       ),
     async close() {

@@ -102,6 +102,8 @@ describe('F10 an append that is never answered', () => {
     proxy.blackHole();
     const appends = ['a', 'b', 'c'].map((name) => appendOf(prefix + name));
     expect(await store.appendMany(appends)).toEqual([unknown, unknown, unknown]);
+    // At once: the keepalive would notice too, many seconds later.
+    expect(store.append_counts.drops).toBe(1);
     for (const append of appends) expect(await settle(store, append)).toEqual(appended(1));
     expect(store.append_counts).toMatchObject({ calls: 2, drops: 1 });
     await expectStream(store, appends[0]!.stream, appends[0]!.events);
@@ -119,6 +121,24 @@ describe('F10 an append that is never answered', () => {
     await startServer({ port: server.port });
     expect(await again).toEqual(appended(1));
   });
+});
+
+it('a reading that is never answered ends with its signal', async () => {
+  const server = await startServer();
+  const proxy = await startTcpProxy(server.port);
+  open.push(proxy);
+  const store = openStore(`esdb://127.0.0.1:${proxy.port}?tls=false`);
+  const stream = `${freshPrefix()}a`;
+  await create(store, stream, notes('unread', 3));
+  proxy.blackHole();
+  const ending = new AbortController();
+  const { signal } = ending;
+  const readings = [
+    store.readLast(stream, { signal }),
+    streams.collect(store.readStream(stream, { signal })),
+  ];
+  ending.abort(new Error('told to stop'));
+  for (const reading of readings) await expect(reading).rejects.toThrow('told to stop');
 });
 
 describe('F11 an answer that comes when nobody waits for it', () => {
@@ -226,9 +246,11 @@ describe('hazards of the client that cannot reach these appends:', () => {
   it('a repeat that is under way with its original waits for it', async () => {
     const { server, store } = await start();
     const append = appendOf(`${freshPrefix()}a`);
-    server.faults.inject({ kind: 'late_answer', ms: 100 });
-    const results = await Promise.all([store.appendMany([append]), store.appendMany([append])]);
-    expect(results).toEqual([[appended(1)], [appended(1)]]);
+    server.faults.inject({ kind: 'late_answer', ms: 500 });
+    const both = Promise.all([store.appendMany([append]), store.appendMany([append])]);
+    while (store.append_counts.sent === 0) await sleep(1);
+    expect(store.append_counts.sent).toBe(1);
+    expect(await both).toEqual([[appended(1)], [appended(1)]]);
     expect(store.append_counts).toMatchObject({ sent: 2, ignored: 0 });
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, truncateSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import type { EventStoreServer } from '../../../../test/eventstore-server/server
 import * as streams from '../contract/streams.js';
 import type { Checkpoint } from '../port.js';
 import { connect, type DbClient } from './connection.js';
-import { eventStoreDb, type EventStoreDb } from './event-store-db.js';
+import { eventStoreDb, type EventStoreDb, type EventStoreDbOptions } from './event-store-db.js';
 
 const { append, appended, collect, create, freshPrefix, headAfter, notes, readWhole } = streams;
 
@@ -24,8 +24,11 @@ async function startServer(options: Parameters<typeof startEventStoreServer>[0] 
   return server;
 }
 
-function openStore(server: EventStoreServer): EventStoreDb {
-  const store = eventStoreDb({ url: server.url });
+function openStore(
+  server: EventStoreServer,
+  options: Partial<EventStoreDbOptions> = {},
+): EventStoreDb {
+  const store = eventStoreDb({ url: server.url, behind_timeout_ms: 100, ...options });
   open.push({ stop: () => store.close() });
   return store;
 }
@@ -144,6 +147,55 @@ describe('F14 the server lost its tail', () => {
     await create(again, `${prefix}b`, notes('else', 3));
     expect(await again.holds(checkpoint)).toBe(false);
   });
+
+  it('or its new leader is only behind for a moment: it is waited for, and nothing is lost', async () => {
+    const first = await startServer({ dir });
+    const waitsBehind = new Set<string>();
+    const patient = (name: string) =>
+      openStore(first, {
+        behind_timeout_ms: 60_000,
+        on_failure: (error) => {
+          if (String(error).includes('ends before')) waitsBehind.add(name);
+        },
+      });
+    const store = patient('store');
+    const prefix = freshPrefix();
+    const stream = `${prefix}a`;
+    const ending = new AbortController();
+    const range = { ...all(prefix), signal: ending.signal };
+    const own = store.subscribe(range)[Symbol.asyncIterator]();
+    const idle_range = { ...range, prefix: freshPrefix() };
+    const foreign = patient('idle').subscribe(idle_range)[Symbol.asyncIterator]();
+    const waiting = foreign.next();
+    await create(store, stream, notes('event', 3));
+    expect((await own.next()).value).toHaveLength(3);
+    const checkpoint = (await collect(store.readAll(range))).at(-1)!;
+    await sleep(2_500); // whoever waits asks once a second where the log ends
+
+    await first.kill();
+    const whole = readFileSync(log());
+    truncateSync(log(), 0);
+    const behind = await startServer({ dir, port: first.port });
+    const next = own.next();
+    const held = patient('holds').holds(checkpoint);
+    const after = { ...range, after: checkpoint.position };
+    const tail = collect(patient('readAll').readAll(after));
+    const again = patient('again').subscribe(after);
+    const resumed = again[Symbol.asyncIterator]().next();
+    while (waitsBehind.size < 5) await sleep(20);
+
+    await behind.kill();
+    writeFileSync(log(), whole);
+    const caught_up = await startServer({ dir, port: first.port });
+    expect(await held).toBe(true);
+    expect(await tail).toEqual([]);
+    const more = notes('more', 1, headAfter(notes('event', 3)));
+    expect(await append(openStore(caught_up), stream, 2, more)).toEqual(appended(3));
+    expect((await next).value).toMatchObject([{ stream, revision: 3 }]);
+    expect((await resumed).value).toMatchObject([{ stream, revision: 3 }]);
+    ending.abort();
+    expect(await waiting).toMatchObject({ done: true });
+  }, 60_000);
 
   it('a subscription that runs stops, even when other events have taken the place', async () => {
     const first = await startServer({ dir });

@@ -1,5 +1,6 @@
 import type streams from '@eventstore/db-client/generated/streams_pb.js';
-import { silence, type Connection } from './connection.js';
+import { unlessAborted } from '../unless-aborted.js';
+import { Silence, type Connection } from './connection.js';
 import { decodeReadAnswer, type ReadEvent } from './read-codec.js';
 import { readRequest, type PageRequest } from './read-request.js';
 
@@ -38,6 +39,7 @@ async function readPage(
   signal: AbortSignal | undefined,
 ): Promise<Page> {
   const client = await unlessAborted(connection.open(), signal);
+  signal?.throwIfAborted();
   const [metadata, options] = connection.callArguments();
   const call = client.makeServerStreamRequest(
     PATH,
@@ -55,7 +57,7 @@ async function readPage(
   let settled = () => {};
   try {
     const ended = await new Promise<'whole' | 'cut'>((resolve, reject) => {
-      const patience = setTimeout(() => reject(silence(timeout_ms)), timeout_ms);
+      const patience = setTimeout(() => reject(new Silence(timeout_ms)), timeout_ms);
       const abort = () => reject(signal?.reason as Error);
       signal?.addEventListener('abort', abort);
       settled = () => {
@@ -88,15 +90,4 @@ async function readPage(
     settled();
     call.cancel();
   }
-}
-
-/** What the promise resolves to; rejects with the signal's reason when it aborts before. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

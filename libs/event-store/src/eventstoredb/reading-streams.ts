@@ -47,11 +47,13 @@ export async function* readStream(
 export async function readLast(
   sources: StreamSources,
   stream: string,
+  signal: AbortSignal | undefined,
 ): Promise<RecordedEvent | undefined> {
+  signal?.throwIfAborted();
   const request: PageRequest = { of: 'stream', stream, from: 'end', backwards: true, count: 1 };
-  const page = await readPage(sources, request, undefined);
+  const page = await readPage(sources, request, signal);
   if (page.stream_not_found) {
-    await requireNeverDeleted(sources, stream, undefined);
+    await requireNeverDeleted(sources, stream, signal);
     return undefined;
   }
   const last = page.events[0];

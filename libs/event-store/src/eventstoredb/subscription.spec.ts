@@ -64,6 +64,39 @@ it('ends with the signal while the server is away, and not before', async () => 
   expect(await next).toMatchObject({ done: true });
 });
 
+it('gets through foreign events that the server searches for longer than it may be silent', async () => {
+  const prefix = freshPrefix();
+  const foreign = Array.from({ length: 15 }, (_, n) => ({
+    stream: `${freshPrefix()}${n}`,
+    expected_revision: -1,
+    events: notes('foreign', 200),
+  }));
+  await create(store, `${prefix}a`, notes('ours', 3));
+  await createAll(store, foreign);
+  await create(store, `${prefix}b`, notes('ours', 3));
+  server.faults.search_ms = 100;
+  const hasty = eventStoreDb({
+    url: server.url,
+    read_timeout_ms: 300,
+    on_failure: (error) => failures.push(error),
+  });
+  try {
+    const range = { prefix, after: null, batch_size: 2 };
+    const whole = await streams.collect(hasty.readAll(range));
+    expect(whole.map(({ stream }) => stream.at(-1)).join('')).toBe('aaabbb');
+    expect(failures.length).toBeGreaterThan(0);
+    const seen: RecordedEvent[] = [];
+    for await (const batch of hasty.subscribe({ ...range, signal: ending.signal })) {
+      expect(batch.length).toBeLessThanOrEqual(2);
+      seen.push(...batch);
+      if (seen.length === 6) break;
+    }
+    expect(seen).toEqual(whole);
+  } finally {
+    await hasty.close();
+  }
+});
+
 it('does not search the same foreign events again and again', async () => {
   const prefix = freshPrefix();
   await create(store, `${prefix}a`, notes('ours', 1));
@@ -85,7 +118,8 @@ it('does not search the same foreign events again and again', async () => {
   };
   const persistence = { attempts: 1, signal: ending.signal, on_failure: () => {} };
   const range = { prefix, after: null, batch_size: 10 };
-  const batches = subscription({ pages: watched, persistence }, range);
+  const sources = { pages: watched, persistence, behind_timeout_ms: 0 };
+  const batches = subscription(sources, range);
   expect((await batches.next()).value).toHaveLength(1);
   const next = batches.next();
   while (new Set(from.map((one) => JSON.stringify(one))).size < 3) await sleep(10);

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvariantBroken } from '#libs/contracts';
 import type { RecordedEvent } from '../port.js';
+import type { AllSources } from './log-pages.js';
 import { comparePositions, positionText, requirePosition, type Position } from './position.js';
-import { headOfLog, PAGE, pageOfAll, requireThere } from './reading-all.js';
-import type { AllSources, Head } from './reading-all.js';
+import { headOfLog, requireThere, type Head } from './reading-all.js';
+import { PAGE, searchAll } from './searching.js';
 
 /** How long to wait after a page that was less than half full, and at most while nothing comes. */
 const FIRST_POLL_MS = 15;
@@ -49,19 +50,23 @@ async function* follow(
   let head: Head | undefined;
   let head_at = -Infinity;
   const count = Math.min(batch_size, PAGE);
+  const search = searchAll(sources, prefix);
 
   for (;;) {
-    const page = await pageOfAll(sources, { prefix, after: seen, count });
+    const page = await search.page(seen, count);
     signal.throwIfAborted();
-    if (front !== undefined && page.at_after?.event_id !== front.event_id) throw lostTail(seen);
-    front = page.at_after;
-    const last = page.events.at(-1);
-    if (last !== undefined) {
-      seen = last.position;
-      front = last.event;
+    if (front !== undefined && page.at_after?.event_id !== front.event_id) {
+      // Another event in its place, or none and others behind it: no leader gets that back.
+      if (page.at_after !== undefined || page.events.length > 0) throw lostTail(seen!);
+      await requireThere(sources, seen!);
+      continue;
+    }
+    [seen, front] = [page.read_to, page.front];
+    const isEmpty = page.events.length === 0;
+    if (!isEmpty) {
       poll_ms = FIRST_POLL_MS;
       yield page.events.map(({ event }) => event);
-    } else if (head?.position !== undefined && head.source === page.source) {
+    } else if (page.is_last && head?.position !== undefined && head.source === page.source) {
       // Nothing of ours up to where the log ended before this page: not to be searched again.
       const isBehind = seen === null || comparePositions(seen, head.position) < 0;
       if (isBehind) [seen, front] = [head.position, undefined];
@@ -70,19 +75,17 @@ async function* follow(
 
     await sleep(poll_ms, undefined, { signal });
     head = undefined;
-    if (last !== undefined) continue;
+    if (!isEmpty) continue;
     poll_ms = Math.min(poll_ms * 2, MAX_POLL_MS);
     if (performance.now() - head_at < HEAD_PERIOD_MS) continue;
     head_at = performance.now();
     head = await headOfLog(sources);
     if (seen === null) continue;
     if (head.position === undefined || comparePositions(head.position, seen) < 0) {
-      throw lostTail(seen);
+      await requireThere(sources, seen);
     }
   }
 }
 
-const lostTail = (seen: Position | null): InvariantBroken =>
-  new InvariantBroken(
-    `the log ends before ${seen === null ? 'its beginning' : positionText(seen)}: it lost its tail`,
-  );
+const lostTail = (seen: Position): InvariantBroken =>
+  new InvariantBroken(`the log has another event at ${positionText(seen)}: it lost its tail`);

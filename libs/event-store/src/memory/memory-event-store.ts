@@ -54,7 +54,10 @@ export function memoryEventStore(log: MemoryLog = newMemoryLog()): EventStore {
       }
     },
 
-    readLast: async (stream) => log.streams.get(stream)?.at(-1),
+    async readLast(stream, { signal } = {}) {
+      signal?.throwIfAborted();
+      return log.streams.get(stream)?.at(-1);
+    },
 
     async *readAll({ prefix, after, until, batch_size }) {
       const from = positions.startAfter(after);

@@ -1,0 +1,77 @@
+import { GROUPS, REQUEST_TOPICS } from '#libs/contracts';
+import type { MessageBus, PartitionPosition } from '#libs/message-bus';
+import { createWatchdog, type Clock, type Health, type Metrics } from '#libs/platform';
+import type { Stalls } from './stalls.js';
+
+export interface WatchOptions {
+  readonly bus: Pick<MessageBus, 'positions'>;
+  /** Partition numbers that this writer holds now. */
+  readonly assigned: () => readonly number[];
+  readonly stalls: Stalls;
+  readonly health: Pick<Health, 'add'>;
+  readonly metrics: Pick<Metrics, 'lag' | 'stuck_for_seconds'>;
+  readonly clock: Clock;
+}
+
+const STUCK_LIMIT_SECONDS = 30;
+const STALL_LIMIT_MS = 1_000;
+const WORKER = { worker: GROUPS.writer };
+
+/**
+ * Not ready while the read side is too far behind, or while work waits on a partition of this writer
+ * and none is done. What another writer holds is that one's to answer for: a group of healthy writers
+ * must not turn unready because of one that is stuck. A writer that holds nothing answers for the whole
+ * group: it may be the only one, thrown out of it, and then nobody else notices. The metrics are of the
+ * whole group whoever measures them, so that the alarm sees a partition that nobody holds.
+ *
+ * Returns what takes the checks away.
+ */
+export function watchWriter(options: WatchOptions): () => void {
+  const { bus, assigned, stalls, health, metrics, clock } = options;
+  let positions: readonly PartitionPosition[] = [];
+
+  const watchdogOver = (isJudged: (partition: number) => boolean, observe = (_: number) => {}) =>
+    createWatchdog({
+      limit_seconds: STUCK_LIMIT_SECONDS,
+      observe,
+      clock,
+      look: async () =>
+        positions.map((position) => ({
+          name: `${position.topic}/${position.partition}`,
+          // None on what is not judged: whoever gets it has all the time there is.
+          lag: isJudged(position.partition) ? lagOf(position) : 0,
+          position: position.committed,
+        })),
+    });
+
+  const ofGroup = watchdogOver(
+    () => true,
+    (seconds) => metrics.stuck_for_seconds.set(WORKER, seconds),
+  );
+  const ofThisWriter = watchdogOver((partition) => {
+    const held = assigned();
+    return held.length === 0 || held.includes(partition);
+  });
+
+  const removals = [
+    health.add('readiness', 'ledger_writer', async () => {
+      positions = await bus.positions(GROUPS.writer, REQUEST_TOPICS);
+      metrics.lag.set(
+        WORKER,
+        positions.reduce((sum, position) => sum + lagOf(position), 0),
+      );
+      await ofGroup();
+      return ofThisWriter();
+    }),
+    health.add('readiness', 'ledger_writer_read_side', () => {
+      const waiting_ms = stalls.waitingMs();
+      if (waiting_ms < STALL_LIMIT_MS) return undefined;
+      return `the read side is too far behind to decide, for ${Math.round(waiting_ms)} ms`;
+    }),
+  ];
+  return () => {
+    for (const remove of removals) remove();
+  };
+}
+
+const lagOf = ({ begin, end, committed }: PartitionPosition): number => end - (committed ?? begin);

@@ -6,15 +6,17 @@ import { watchWriter } from './watch.js';
 /** A group of which this writer holds `held`, and where each partition stands. */
 function watched() {
   let now_ms = 0;
-  const group = { held: [0], committed: [0, 0], end: 10 };
+  const group = { held: [0], committed: [0, 0], end: 10, is_reached: true };
   const health = createHealth();
   const metrics = createMetrics();
   watchWriter({
     bus: {
-      positions: async () =>
-        group.committed.map((committed, partition) => {
+      async positions() {
+        if (!group.is_reached) throw new Error('no broker answers');
+        return group.committed.map((committed, partition) => {
           return { topic: TOPICS.requests, partition, begin: 0, end: group.end, committed };
-        }),
+        });
+      },
     },
     assigned: () => group.held,
     stalls: new Stalls(),
@@ -63,6 +65,19 @@ describe('readiness of a writer', () => {
     expect(await after(20)).toBe('ok');
     expect(await after(20)).toBe('ok');
     expect(await after(20)).toMatch(/^ledger.requests\/1: .*40 s$/);
+  });
+
+  it('fails while the positions cannot be asked for, and the alarm counts on', async () => {
+    const { group, after, measured } = watched();
+    group.committed = [10, 10];
+    expect(await after(0)).toBe('ok');
+    group.is_reached = false;
+    expect(await after(20)).toBe('no broker answers');
+    expect(await after(20)).toBe('no broker answers');
+    expect((await measured()).stuck).toBe(40);
+    group.is_reached = true;
+    expect(await after(5)).toBe('ok');
+    expect((await measured()).stuck).toBe(0);
   });
 
   it('of one that holds nothing is that of the whole group: nobody else may be there', async () => {

@@ -1,6 +1,12 @@
 import { GROUPS, REQUEST_TOPICS } from '#libs/contracts';
 import type { MessageBus, PartitionPosition } from '#libs/message-bus';
-import { createWatchdog, type Clock, type Health, type Metrics } from '#libs/platform';
+import {
+  createWatchdog,
+  type Clock,
+  type Health,
+  type Metrics,
+  type Workload,
+} from '#libs/platform';
 import type { Stalls } from './stalls.js';
 
 export interface WatchOptions {
@@ -28,38 +34,36 @@ const WORKER = { worker: GROUPS.writer };
  */
 export function watchWriter(options: WatchOptions): () => void {
   const { bus, assigned, stalls, health, metrics, clock } = options;
+  const limit_seconds = STUCK_LIMIT_SECONDS;
   let positions: readonly PartitionPosition[] = [];
 
-  const watchdogOver = (isJudged: (partition: number) => boolean, observe = (_: number) => {}) =>
-    createWatchdog({
-      limit_seconds: STUCK_LIMIT_SECONDS,
-      observe,
-      clock,
-      look: async () =>
-        positions.map((position) => ({
-          name: `${position.topic}/${position.partition}`,
-          // None on what is not judged: whoever gets it has all the time there is.
-          lag: isJudged(position.partition) ? lagOf(position) : 0,
-          position: position.committed,
-        })),
-    });
-
-  const ofGroup = watchdogOver(
-    () => true,
-    (seconds) => metrics.stuck_for_seconds.set(WORKER, seconds),
-  );
-  const ofThisWriter = watchdogOver((partition) => {
-    const held = assigned();
-    return held.length === 0 || held.includes(partition);
-  });
-
-  const removals = [
-    health.add('readiness', 'ledger_writer', async () => {
+  const ofGroup = createWatchdog({
+    limit_seconds,
+    clock,
+    observe: (seconds) => metrics.stuck_for_seconds.set(WORKER, seconds),
+    look: async () => {
       positions = await bus.positions(GROUPS.writer, REQUEST_TOPICS);
       metrics.lag.set(
         WORKER,
         positions.reduce((sum, position) => sum + lagOf(position), 0),
       );
+      return positions.map((position) => workloadOf(position, true));
+    },
+  });
+  const ofThisWriter = createWatchdog({
+    limit_seconds,
+    clock,
+    observe: () => {},
+    look: async () => {
+      const held = assigned();
+      const isJudged = ({ partition }: PartitionPosition) =>
+        held.length === 0 || held.includes(partition);
+      return positions.map((position) => workloadOf(position, isJudged(position)));
+    },
+  });
+
+  const removals = [
+    health.add('readiness', 'ledger_writer', async () => {
       await ofGroup();
       return ofThisWriter();
     }),
@@ -73,5 +77,12 @@ export function watchWriter(options: WatchOptions): () => void {
     for (const remove of removals) remove();
   };
 }
+
+/** None waits on what is not judged: whoever gets it has all the time there is. */
+const workloadOf = (position: PartitionPosition, is_judged: boolean): Workload => ({
+  name: `${position.topic}/${position.partition}`,
+  lag: is_judged ? lagOf(position) : 0,
+  position: position.committed,
+});
 
 const lagOf = ({ begin, end, committed }: PartitionPosition): number => end - (committed ?? begin);

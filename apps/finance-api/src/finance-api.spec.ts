@@ -9,7 +9,7 @@ import { shippedOnly } from '../../../test/fixtures/price-book.js';
 import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
 import { PRICES } from '../../../test/fixtures/recorded-events.js';
 import { FinanceApiModule } from './finance-api.module.js';
-import { arithmeticOf, entryBody } from './views.js';
+import { entryBody } from './views.js';
 
 const NOW = Date.UTC(2026, 1, 1, 12);
 let models: TestReadModels;
@@ -277,12 +277,4 @@ describe('the statement of what could not be priced', () => {
     expect(entry).toMatchObject({ operation: 'teleport', quantity: null, lines: [] });
     expect(entry.items).toHaveLength(2);
   });
-});
-
-it.each([
-  [{ quantity: 374, unit_credits: 1n, per: 1_000, credits: 1n }, '374 × 1 / 1000, rounded up = 1'],
-  [{ quantity: 3, unit_credits: 20n, per: 1, fixed: 5n, credits: 65n }, '3 × 20 + 5 = 65'],
-])('the arithmetic of a line is told: %#', (line, text) => {
-  const full = { operation: 'x', rounding: 'up', ...line } as Parameters<typeof arithmeticOf>[0];
-  expect(arithmeticOf(full)).toBe(text);
 });

@@ -182,6 +182,11 @@ export const PriceBookAnswer = z
   })
   .meta({ id: 'PriceBook' });
 
+export const PriceBookDecision = Decision.meta({
+  id: 'PriceBookDecision',
+  description: '`outcome` is `price_book_published`, or `rejected` for a `reason`',
+});
+
 export const SummaryAnswer = listOf(
   z.strictObject({
     account_id: z.string().optional(),

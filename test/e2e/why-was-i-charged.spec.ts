@@ -66,7 +66,7 @@ describeSystem('why was I charged?', (system) => {
           { operation: 'image.generation', arithmetic: '1 × 20 = 20', credits: '20' },
           {
             operation: 'llm.input_tokens',
-            arithmetic: '374 × 1 / 1000, rounded up = 1',
+            arithmetic: '374 × 1 / 1,000 = 0.374, rounded up = 1',
             credits: '1',
           },
         ],
@@ -113,7 +113,15 @@ describeSystem('why was I charged?', (system) => {
       system().cli('explain', '--tenant', 'dev', account_id, 'page-1'),
       system().cli('explain', '--tenant', 'dev', account_id, 'vid-1'),
     ]);
-    const told = ['charged 21 credits', '374 × 1 / 1,000', '10 of promo', '11 of pack', 'large-2'];
+    const { price } = await explained(system(), account_id, 'page-1');
+    const { lines } = price as { lines: { operation: string; arithmetic: string }[] };
+    const told = [
+      'charged 21 credits',
+      ...lines.map(({ operation, arithmetic }) => `${operation.padEnd(16)}  ${arithmetic}\n`),
+      '10 of promo',
+      '11 of pack',
+      'large-2',
+    ];
     for (const words of told) expect(charged.stdout).toContain(words);
     expect(rejected.stdout).toContain('insufficient_credits');
   });

@@ -6,6 +6,7 @@ import {
   encodeJson,
   accountKey,
   GROUPS,
+  PRICE_BOOK_ACCOUNT,
   recordedPrices,
   REQUEST_TOPICS,
   TOPICS,
@@ -88,6 +89,14 @@ export const grant = (
 
 export const sweep = (account_id: string, request_id: string): Request =>
   ask('SweepRequested', account_id, request_id, {});
+
+/** Prices that are in force an hour later. */
+export const publishPrices = (request_id: string, version: string, prices: Request): Request =>
+  ask('PriceBookPublishRequested', PRICE_BOOK_ACCOUNT, request_id, {
+    version,
+    effective_from: '2026-01-31T13:00:00.000Z',
+    prices,
+  });
 
 export async function startAuditedLedger(): Promise<AuditedLedger> {
   const database = await freshDatabase();

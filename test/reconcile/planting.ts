@@ -1,4 +1,10 @@
-import { accountStream, linkEvent, type AccountKey, type StreamHead } from '#libs/contracts';
+import {
+  accountStream,
+  chainOf,
+  linkEvent,
+  type AccountKey,
+  type StreamHead,
+} from '#libs/contracts';
 import type { RecordedEvent } from '#libs/event-store';
 import type { AuditedLedger } from './audited-ledger.js';
 
@@ -63,7 +69,7 @@ export const forge =
     await pool.query('update read.checkpoint set event_id = $1', [last.event_id]);
   };
 
-/** Appends an event to a stream as if it had been decided from this message. */
+/** Appends an event to a stream, in a chain that holds, as if it had been decided from a message. */
 export const append =
   (stream: string, change: (event: Record<string, unknown>) => object): Plant =>
   async ({ log, store }) => {
@@ -73,4 +79,18 @@ export const append =
     const data = JSON.stringify(change(JSON.parse(last.data)));
     const { event } = linkEvent({ revision: last.revision, chain }, last.type, data);
     await store.appendMany([{ stream, expected_revision: last.revision, events: [event] }]);
+  };
+
+/** Appends any text as an event, in a chain that holds, past what the store refuses. */
+export const appendText =
+  (stream: string, data: string): Plant =>
+  async (ledger) => {
+    await append(stream, (event) => event)(ledger);
+    const { log } = ledger;
+    const events = log.streams.get(stream)!;
+    const [before, appended] = events.slice(-2) as [RecordedEvent, RecordedEvent];
+    const head = { revision: before.revision, chain: chainOf(before.meta) };
+    const forged = { ...appended, ...linkEvent(head, appended.type, data).event };
+    events[appended.revision] = forged;
+    log.events[log.events.length - 1] = forged;
   };

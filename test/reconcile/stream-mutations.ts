@@ -1,6 +1,15 @@
-import { deadLetterOf, encodeDeadLetter, TOPICS } from '#libs/contracts';
-import { usage } from './audited-ledger.js';
-import { ALICE, append, edit, forge, sql, type Mutation } from './planting.js';
+import { deadLetterOf, encodeDeadLetter, priceBookStream, TOPICS } from '#libs/contracts';
+import { grant, publishPrices, usage } from './audited-ledger.js';
+import {
+  ALICE,
+  append,
+  appendText,
+  edit,
+  forge,
+  sql,
+  type Mutation,
+  type Plant,
+} from './planting.js';
 
 /** Decisions that are whole in themselves, in a chain that holds, and not what the rules say. */
 const DECISION_MUTATIONS: readonly Mutation[] = (
@@ -41,6 +50,47 @@ const DECISION_MUTATIONS: readonly Mutation[] = (
   left: new RegExp(`^account-dev/alice@${at}$`),
   right: new RegExp(`^read\\.entries\\(dev, alice, ${at}\\)$`),
 }));
+
+const PRICES = priceBookStream('dev');
+
+/** A version of the prices and a grant that is refused, then a rewrite of one of the streams. */
+const afterwards =
+  (plant: Plant): Plant =>
+  async (ledger) => {
+    const prices = { 'text.generation': { credits: 2 } };
+    await ledger.publish(TOPICS.requests, [publishPrices('p-1', 'spring', prices)]);
+    await ledger.settle();
+    await ledger.publish(TOPICS.requests, [
+      grant('alice', 'g-late', 70, { priority: 5, expires_at: '2026-01-01T00:00:00Z' }),
+    ]);
+    await ledger.settle();
+    await plant(ledger);
+  };
+
+const TERMS_MUTATIONS: readonly Mutation[] = [
+  {
+    check: 'terms_differ',
+    what: 'a price that nobody published',
+    plant: afterwards(
+      forge(PRICES, (data, revision) =>
+        revision === 1 ? data.replace('"credits":"2"', '"credits":"3"') : data,
+      ),
+    ),
+    left: /^ledger\.requests\/\d+\/\d+$/,
+    right: /^pricebook-dev@1$/,
+  },
+  {
+    check: 'terms_differ',
+    what: 'a rejected grant of other credits than were asked',
+    plant: afterwards(
+      forge(ALICE, (data, revision) =>
+        revision === 4 ? data.replace('"asked_credits":"70"', '"asked_credits":"7"') : data,
+      ),
+    ),
+    left: /^ledger\.requests\/\d+\/\d+$/,
+    right: /^account-dev\/alice@4$/,
+  },
+];
 
 /** What can go wrong between the bus and the streams, and within a stream. */
 export const STREAM_MUTATIONS: readonly Mutation[] = [
@@ -181,6 +231,7 @@ export const STREAM_MUTATIONS: readonly Mutation[] = [
     right: /^account-dev\/alice@3$/,
   },
   ...DECISION_MUTATIONS,
+  ...TERMS_MUTATIONS,
   {
     check: 'dead_letter_not_filed',
     what: 'a dead letter that its filer has passed',
@@ -204,6 +255,12 @@ export const STREAM_MUTATIONS: readonly Mutation[] = [
       log.events.splice(at, 0, { ...removed!, stream: 'elsewhere' });
     },
     left: /^account-dev\/alice@3$/,
+  },
+  {
+    check: 'stream_broken',
+    what: 'an event that is no JSON and is not projected',
+    plant: appendText(ALICE, 'not JSON'),
+    left: /^account-dev\/alice@4$/,
   },
   {
     check: 'fold_broken',

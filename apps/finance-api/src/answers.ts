@@ -107,7 +107,10 @@ export const ExplanationAnswer = z
         lines: z.array(
           z.strictObject({
             ...PricedLine.shape,
-            arithmetic: z.string().meta({ example: '374 × 1 / 1000, rounded up = 1' }),
+            arithmetic: z.string().meta({
+              description: 'Units × credits / per so many, rounded once, and the fixed part',
+              example: '374 × 1 / 1,000 = 0.374, rounded up = 1',
+            }),
           }),
         ),
       })
@@ -178,6 +181,11 @@ export const PriceBookAnswer = z
     versions: z.array(z.strictObject({ version: z.string(), effective_from: instant })),
   })
   .meta({ id: 'PriceBook' });
+
+export const PriceBookDecision = Decision.meta({
+  id: 'PriceBookDecision',
+  description: '`outcome` is `price_book_published`, or `rejected` for a `reason`',
+});
 
 export const SummaryAnswer = listOf(
   z.strictObject({

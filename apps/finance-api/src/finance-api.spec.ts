@@ -1,15 +1,15 @@
 import { PassThrough } from 'node:stream';
 import { hash } from 'node:crypto';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { PriceBook, TenantId } from '#libs/contracts';
+import type { PriceBook, RequestId, TenantId } from '#libs/contracts';
 import { memoryEventStore } from '#libs/event-store';
 import { createHttpApp } from '#libs/http';
 import { createHealth, createLogger, createMetrics } from '#libs/platform';
-import { shippedOnly } from '../../../test/fixtures/price-book.js';
+import { rejectPublication, shippedOnly } from '../../../test/fixtures/price-book.js';
 import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
 import { PRICES } from '../../../test/fixtures/recorded-events.js';
 import { FinanceApiModule } from './finance-api.module.js';
-import { arithmeticOf, entryBody } from './views.js';
+import { entryBody } from './views.js';
 
 const NOW = Date.UTC(2026, 1, 1, 12);
 let models: TestReadModels;
@@ -19,6 +19,7 @@ beforeAll(async () => {
   models = await testReadModels();
   const store = memoryEventStore();
   await shippedOnly(store, 'acme' as TenantId, PRICES);
+  await rejectPublication(store, 'acme' as TenantId, 'prices-2' as RequestId, 'version_exists');
   const common = {
     health: createHealth(),
     metrics: createMetrics(),
@@ -207,6 +208,23 @@ describe('finance', () => {
     expect((await get('/price-book?version=nope')).status).toBe(404);
   });
 
+  it('tells what became of a publication, also when it was rejected', async () => {
+    const shipped = '/price-book/requests/sys:shipped-price-book';
+    expect(await body(shipped)).toMatchObject({ outcome: 'price_book_published', revision: 0 });
+    expect(await body('/price-book/requests/prices-2')).toMatchObject({
+      request_id: 'prices-2',
+      outcome: 'rejected',
+      reason: 'version_exists',
+      revision: 1,
+    });
+    const { status, response } = await get('/price-book/requests/prices-3');
+    expect([status, response.json().detail]).toEqual([
+      404,
+      'no decision of price book request prices-3 (yet)',
+    ]);
+    expect((await get('/price-book/requests/prices-2', 'other')).status).toBe(404);
+  });
+
   it('lists dead letters', async () => {
     expect(await body('/dead-letters?open=true')).toEqual({ items: [], next_cursor: null });
   });
@@ -277,12 +295,4 @@ describe('the statement of what could not be priced', () => {
     expect(entry).toMatchObject({ operation: 'teleport', quantity: null, lines: [] });
     expect(entry.items).toHaveLength(2);
   });
-});
-
-it.each([
-  [{ quantity: 374, unit_credits: 1n, per: 1_000, credits: 1n }, '374 × 1 / 1000, rounded up = 1'],
-  [{ quantity: 3, unit_credits: 20n, per: 1, fixed: 5n, credits: 65n }, '3 × 20 + 5 = 65'],
-])('the arithmetic of a line is told: %#', (line, text) => {
-  const full = { operation: 'x', rounding: 'up', ...line } as Parameters<typeof arithmeticOf>[0];
-  expect(arithmeticOf(full)).toBe(text);
 });

@@ -1,13 +1,18 @@
-import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { instantOf } from '#libs/contracts';
 import { RequireScope, TenantOfKey } from '#libs/http';
 import { deadLetters, MAX_USAGE_ROWS, usageSummary } from '#libs/read-models';
-import { DeadLetterPage, PriceBookAnswer, SummaryAnswer } from './answers.js';
+import { DeadLetterPage, PriceBookAnswer, PriceBookDecision, SummaryAnswer } from './answers.js';
 import { DescribesFound, DescribesRead } from './api-responses.js';
 import { FINANCE_PORTS, type FinancePorts } from './ports.js';
 import { priceBookAt, readPriceBooks } from './price-books.js';
-import { DeadLetterQuestion, PriceBookQuestion, SummaryQuestion } from './questions.js';
+import {
+  DeadLetterQuestion,
+  PriceBookQuestion,
+  PriceBookRequestPath,
+  SummaryQuestion,
+} from './questions.js';
 import { found, readable } from './reading.js';
 
 @ApiTags('Finance')
@@ -42,6 +47,18 @@ export class FinanceController {
     const now = instantOf(clock());
     const what = version === undefined ? 'price book is in force' : `price book ${version}`;
     return found(Promise.resolve(priceBookAt(books, now, version)), what);
+  }
+
+  @Get('price-book/requests/:request_id')
+  @ApiOperation({ summary: 'What became of a publication: published, or rejected and why' })
+  @DescribesFound(PriceBookDecision)
+  async showPublication(
+    @TenantOfKey() tenant_id: string,
+    @Param({ schema: PriceBookRequestPath }) { request_id }: PriceBookRequestPath,
+  ) {
+    const { decided } = await readPriceBooks(this.ports.store, tenant_id);
+    const what = `decision of price book request ${request_id} (yet)`;
+    return found(Promise.resolve(decided.get(request_id)), what);
   }
 
   @Get('dead-letters')

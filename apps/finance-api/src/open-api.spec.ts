@@ -45,6 +45,7 @@ const READS = {
   '/v1/accounts/{account_id}/invoices/{period}': OF_ACCOUNT,
   '/v1/usage/summary': ANY,
   '/v1/price-book': [200, 400, 401, 403, 404, 500],
+  '/v1/price-book/requests/{request_id}': [200, 400, 401, 403, 404, 500],
   '/v1/dead-letters': ANY,
 };
 

@@ -39,6 +39,9 @@ export type AccountPath = z.infer<typeof AccountPath>;
 export const RequestPath = z.strictObject({ account_id, request_id: RequestId });
 export type RequestPath = z.infer<typeof RequestPath>;
 
+export const PriceBookRequestPath = z.strictObject({ request_id: RequestId });
+export type PriceBookRequestPath = z.infer<typeof PriceBookRequestPath>;
+
 /** `2026-01` or `2026-01.csv`. */
 export const InvoicePath = z.strictObject({
   account_id,

@@ -1,4 +1,5 @@
-import type { AccountEvent, PricedLine, Rounding } from '#libs/contracts';
+import type { AccountEvent, PricedLine } from '#libs/contracts';
+import { arithmeticOf } from '#libs/ledger';
 import type { BalanceView, Entry, Explanation, Invoice } from '#libs/read-models';
 
 /** No request of today reserves credits or allows a debt, so these are what every account has. */
@@ -86,20 +87,6 @@ const priceBody = (lines: readonly PricedLine[], price_book_version: string) => 
   price_book_version,
   lines: lines.map((line) => ({ ...line, arithmetic: arithmeticOf(line) })),
 });
-
-const ROUNDED: Readonly<Record<Rounding, string>> = {
-  up: 'rounded up',
-  down: 'rounded down',
-  half_even: 'rounded to the nearest, ties to even',
-};
-
-/** `374 × 1 / 1000, rounded up = 1`. */
-export function arithmeticOf(line: PricedLine): string {
-  const { quantity, unit_credits, per, rounding, fixed, credits } = line;
-  const share = per === 1 ? '' : ` / ${per}, ${ROUNDED[rounding]}`;
-  const extra = fixed === undefined ? '' : ` + ${fixed}`;
-  return `${quantity} × ${unit_credits}${share}${extra} = ${credits}`;
-}
 
 const invoiceOf = (event: AccountEvent) =>
   event.type === 'UsageConsumed' || event.type === 'CreditsGranted'

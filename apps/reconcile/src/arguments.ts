@@ -1,10 +1,8 @@
 import { Option } from 'commander';
 import type { MessageCoordinate } from '#libs/contracts';
-import { DEV_TENANT } from '#libs/platform';
+import { DEV_TENANT, parseConfiguration } from '#libs/platform';
 import { CouldNotRun } from './exit-code.js';
 import type { Surroundings } from './program.js';
-
-const EMBEDDED = 'embedded';
 
 /** Reads an option's value that must be a whole number. */
 export const wholeNumber =
@@ -20,12 +18,14 @@ export const tenantOption = (): Option =>
   new Option('--tenant <tenant>', `whose account it is; embedded: ${DEV_TENANT} unless said`);
 
 /**
- * The tenant that is meant. On servers there is no default: the wrong one would say that a request was
- * never decided. Throws CouldNotRun.
+ * The tenant that is meant. When any engine is a server there is no default: the wrong one would say
+ * that a request was never decided. Throws CouldNotRun, or ConfigurationError.
  */
 export function tenantOf(tenant: string | undefined, env: Surroundings['env']): string {
   if (tenant !== undefined) return tenant;
-  if ((env['POSTGRES_URL'] ?? EMBEDDED) === EMBEDDED) return DEV_TENANT;
+  const { message_bus, event_store, postgres } = parseConfiguration(env);
+  const engines = [message_bus, event_store, postgres];
+  if (engines.every(({ kind }) => kind === 'embedded')) return DEV_TENANT;
   throw new CouldNotRun('give --tenant: whose account is it?');
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ContractViolation, InvariantBroken } from '#libs/contracts';
 import { ConfigurationError, redact } from '#libs/platform';
@@ -57,7 +58,8 @@ export async function runProgram(
     },
   };
   try {
-    await programOf(context).parseAsync(argv, { from: 'user' });
+    const program = programOf(context);
+    await program.parseAsync(upToUnknown(argv, program), { from: 'user' });
     return exit_code;
   } catch (error) {
     if (error instanceof CommanderError)
@@ -72,6 +74,7 @@ export async function runProgram(
 function programOf(context: CommandContext): Command {
   const program = new Command('usage-ledger')
     .description('imports usage into the ledger, explains it, verifies it')
+    .version(version(), '--version', 'of the program')
     .addHelpText(
       'after',
       '\nExit codes: 0 fine, 1 mismatch found, 2 could not run, 3 nothing by that id.',
@@ -89,10 +92,32 @@ function programOf(context: CommandContext): Command {
   return program;
 }
 
+const MANIFEST = new URL('../../../../package.json', import.meta.url);
+const version = (): string =>
+  (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }).version;
+
+/**
+ * Up to the first word that should be a command and is none; else all of it. Asked for help as well,
+ * commander would print that of the program and find nothing wrong.
+ */
+function upToUnknown(argv: readonly string[], program: Command): readonly string[] {
+  const words: string[] = [];
+  let command: Command | undefined = program;
+  for (const word of argv) {
+    if (word.startsWith('-') || word === 'help') continue;
+    if (command.commands.length === 0) break;
+    words.push(word);
+    command = command.commands.find((one) => one.name() === word);
+    if (command === undefined) return words;
+  }
+  return argv;
+}
+
 /** What commander does not hand down to commands that were made apart. */
 function settle(command: Command, context: CommandContext): void {
   const { stdout, stderr } = context;
   command.option('--json', 'one JSON object per line');
+  if (command.commands.length > 0) command.showHelpAfterError('(--help lists the commands)');
   command.exitOverride().configureOutput({
     writeOut: (text) => void stdout.write(text),
     writeErr: (text) => void stderr.write(text),

@@ -73,8 +73,9 @@ function acceptedAnswer(request: LedgerRequest): Answer {
 }
 
 function locationOf(request: LedgerRequest): string {
+  // Not its version: rejected, there is none, or another request has published it.
   if (request.type === 'PriceBookPublishRequested') {
-    return `/v1/price-book?version=${encodeURIComponent(request.version)}`;
+    return `/v1/price-book/requests/${request.request_id}`;
   }
   return `/v1/accounts/${request.account_id}/requests/${request.request_id}`;
 }

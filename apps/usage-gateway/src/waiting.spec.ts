@@ -73,7 +73,7 @@ describe('Prefer', () => {
     expect(headers['preference-applied']).toBeUndefined();
   });
 
-  it('tells where a pending price book will be', async () => {
+  it('tells where the decision of a pending price book will be', async () => {
     const book = {
       request_id: 'p1',
       version: 'v2',
@@ -84,7 +84,7 @@ describe('Prefer', () => {
     const { status, headers } = await gateway.call('/v1/price-book', book, options);
     expect({ status, to: headers.location }).toEqual({
       status: 202,
-      to: '/v1/price-book?version=v2',
+      to: '/v1/price-book/requests/p1',
     });
   });
 });

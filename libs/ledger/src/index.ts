@@ -1,4 +1,5 @@
 export * from './account.js';
+export * from './arithmetic.js';
 export * from './burn-order.js';
 export * from './decide.js';
 export * from './due.js';

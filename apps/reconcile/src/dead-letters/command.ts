@@ -49,10 +49,10 @@ interface RedriveOptions {
 export const redriveCommand = (context: CommandContext): Command =>
   new Command('redrive')
     .description('publish dead letters again: the same bytes, key and topic, in their order')
-    .addOption(reasonOption(`default: ${REDRIVEN_BY_DEFAULT.join(', ')}`).choices(REDRIVABLE))
+    .addOption(reasonOption(`default: ${REDRIVEN_BY_DEFAULT.join(', ')}`))
     .option(
       '--id <topic/partition/offset>',
-      'only this one, whatever its reason',
+      'only this one, also when its reason is not of the default',
       coordinateArgument,
     )
     .option('--account <account>', 'of this account only')
@@ -76,14 +76,13 @@ export const redriveCommand = (context: CommandContext): Command =>
       ),
     );
 
-/** A conflict was decided, and what was cut for its size has not all of its bytes. */
-const REDRIVABLE = DEAD_LETTER_REASONS.filter(
-  (reason) => reason !== 'conflict' && reason !== 'too_large',
-);
-
 const HELP = `
 They go the way of every message: what was decided meanwhile is found, not charged again. Those of a
 parked account are left: unpark it first.
+
+Refused, since the same bytes can never be decided: undecodable, wrong_key, wrong_topic, too_large,
+conflict. invalid_request helps only after a writer was deployed that takes them; occurred_in_future
+once that time has passed.
 
 Examples:
   usage-ledger redrive --reason unknown_schema

@@ -108,43 +108,77 @@ describe('redrive', () => {
 
   it('publishes the original bytes, key and headers; nobody waits for the answer', async () => {
     await ledger.bus.publish(TOPICS.usage, [
-      { key: 'dev/alice', value: Buffer.from([0xff, 0x00]), headers: { a: 'b', reply_to: 'gone' } },
+      { key: 'dev/alice', value: ' {"odd":"\u00e9"} ', headers: { a: 'b', reply_to: 'gone' } },
+      { key: 'dev/alice', value: '{}' },
     ]);
     await ledger.settle();
     const before = await messagesOn(TOPICS.usage);
-    await run('redrive', '--reason', 'undecodable', '--account', 'alice');
+    await run('redrive', '--reason', 'invalid_request', '--account', 'alice');
     const again = (await messagesOn(TOPICS.usage)).filter(
       ({ offset, partition }) =>
         !before.some((known) => known.offset === offset && known.partition === partition),
     );
     expect(again.map(({ key, value, headers }) => ({ key, value, headers }))).toEqual([
-      { key: 'dev/alice', value: Buffer.from([0xff, 0xfe]), headers: {} },
-      { key: 'dev/alice', value: Buffer.from([0xff, 0x00]), headers: { a: 'b' } },
+      { key: 'dev/alice', value: ' {"odd":"\u00e9"} ', headers: { a: 'b' } },
+      { key: 'dev/alice', value: '{}', headers: {} },
     ]);
   });
 
   it('takes one by its coordinate, once', async () => {
-    const id = 'ledger.requests/1/2';
+    const id = 'ledger.requests/1/3';
+    await ledger.bus.publish(TOPICS.requests, [{ key: 'dev/alice', value: '{}' }]);
+    await ledger.settle();
     expect((await run('redrive', '--id', id)).stdout).toBe('1 dead letters published again\n');
     await ledger.settle();
     const { exit_code, stderr } = await run('redrive', '--id', id);
-    expect(exit_code).toBe(2);
+    expect(exit_code).toBe(3);
     expect(stderr).toContain(`${id} is no dead letter of a request, or was redriven before`);
     expect((await run('redrive', '--id', 'nonsense')).exit_code).toBe(2);
   });
 
   it('takes those of one tenant when it is said', async () => {
-    const all = ['redrive', '--reason', 'undecodable'];
+    await ledger.bus.publish(TOPICS.usage, [
+      { key: 'dev/alice', value: '{}' },
+      { key: 'other/bob', value: '{}' },
+    ]);
+    await ledger.settle();
+    const all = ['redrive', '--reason', 'invalid_request'];
     expect((await run(...all, '--tenant', 'nobody')).stdout).toBe(
       '0 dead letters published again\n',
     );
     expect((await run(...all, '--tenant', 'dev')).stdout).toBe('1 dead letters published again\n');
   });
 
-  it.each(['conflict', 'too_large'])('refuses what no redrive can help: %s', async (reason) => {
-    const { exit_code, stderr } = await run('redrive', '--reason', reason);
+  it.each(['undecodable', 'wrong_key', 'wrong_topic', 'conflict', 'too_large'])(
+    'refuses what no redrive can help, and says why: %s',
+    async (reason) => {
+      const { exit_code, stderr } = await run('redrive', '--reason', 'unknown_schema', reason);
+      expect(exit_code).toBe(2);
+      expect(stderr).toMatch(new RegExp(`^usage-ledger: ${reason} is not redriven: \\w+ .+\n$`));
+      expect((await run('redrive', '--help')).stdout).toMatch(new RegExp(`Refused[^.]*${reason}`));
+    },
+  );
+
+  it('refuses it by its coordinate as well, and leaves it as it is', async () => {
+    const before = await messagesOn(TOPICS.requests);
+    const { exit_code, stderr } = await run('redrive', '--id', 'ledger.requests/1/2');
     expect(exit_code).toBe(2);
-    expect(stderr).toContain('--reason');
+    expect(stderr).toContain('conflict is not redriven: its id was decided with other content');
+    expect(await messagesOn(TOPICS.requests)).toEqual(before);
+    const open = await run('dead-letters', 'list', '--open', '--reason', 'conflict', '--json');
+    expect(open.lines.filter(({ type }) => type === 'dead_letter')).toHaveLength(1);
+  });
+
+  it('warns of what only another writer may decide', async () => {
+    await ledger.bus.publish(TOPICS.usage, [{ key: 'dev/alice', value: '{}' }]);
+    await ledger.settle();
+    const { exit_code, stdout, stderr } = await run('redrive', '--reason', 'invalid_request');
+    expect({ exit_code, stdout }).toEqual({
+      exit_code: 0,
+      stdout: '1 dead letters published again\n',
+    });
+    expect(stderr).toContain('1 of them were invalid_request: the same bytes are refused again');
+    expect((await run('redrive', '--reason', 'unknown_schema')).stderr).toBe('');
   });
 
   it('leaves by default what would only come back', async () => {
@@ -185,7 +219,7 @@ describe('status and unpark', () => {
     await park();
     expect((await run('unpark', 'alice')).stdout).toContain('redrive --account alice');
     const { exit_code, stderr } = await run('unpark', 'alice');
-    expect({ exit_code, stderr }).toMatchObject({ exit_code: 2 });
+    expect(exit_code).toBe(3);
     expect(stderr).toContain('dev/alice is not parked');
   });
 

@@ -9,7 +9,7 @@ import {
   type RedriveFilter,
 } from '#libs/read-models';
 import type { Pool } from 'pg';
-import { CouldNotRun, EXIT, type ExitCode } from '../exit-code.js';
+import { CouldNotRun, EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { coordinateText } from '../verify/coordinates.js';
 
@@ -25,17 +25,37 @@ export const REDRIVEN_BY_DEFAULT: readonly DeadLetterReason[] = [
   'account_parked',
 ];
 
+/** Why no program and no repair will ever decide the same bytes; told to whoever redrives them. */
+const HOPELESS: Partial<Record<DeadLetterReason, string>> = {
+  undecodable: 'the same bytes are no JSON to any writer: the producer has to send a request',
+  wrong_key: 'it would have the same key again: the producer has to send it with the right one',
+  wrong_topic: 'it would stand on the same topic again, where nobody may ask for that',
+  too_large: 'not all of its bytes are kept: the producer has to send less',
+  conflict: 'its id was decided with other content, and stays so: it needs an id of its own',
+};
+
+/** Throws CouldNotRun for a reason that no redrive can help. */
+function refuseHopeless(reasons: readonly DeadLetterReason[]): void {
+  const why = reasons.flatMap((reason) => {
+    const told = HOPELESS[reason];
+    return told === undefined ? [] : [`${reason} is not redriven: ${told}`];
+  });
+  if (why.length > 0) throw new CouldNotRun(why.join('\n'));
+}
+
 const PAGE = 500;
 
 /**
  * Publishes dead letters again in the order in which they stood on the bus, and marks them. A crash in
- * between publishes a page twice, which decides nothing twice.
+ * between publishes a page twice, which decides nothing twice. Throws CouldNotRun, and publishes
+ * nothing, for a reason that no redrive can help.
  */
 export async function redrive(
   { bus, pool }: RedrivePorts,
   filter: RedriveFilter,
   out: Output,
 ): Promise<ExitCode> {
+  refuseHopeless(filter.reasons ?? []);
   const parked = new Set<string | null>(
     (await parkedAccounts(pool)).map(({ tenant_id, account_id }) =>
       accountKey(tenant_id, account_id),
@@ -44,26 +64,40 @@ export async function redrive(
   const progress = out.progress('redrive', null);
   // What fails again is filed anew meanwhile, behind everything else: it is the next redrive's.
   const up_to = await newestDeadLetter(pool);
-  let [redriven, left] = [0, 0];
+  let [redriven, left, invalid] = [0, 0, 0];
   let last: FiledDeadLetter | undefined;
-  for (;;) {
-    const page = await lettersToRedrive(pool, { ...filter, up_to }, last, PAGE);
-    if (page.length === 0) break;
-    last = page.at(-1);
-    const letters = page.filter(({ key }) => !parked.has(key));
-    left += page.length - letters.length;
-    await publish(bus, letters);
-    await markRedriven(
-      pool,
-      letters.map(({ source }) => source),
-    );
-    redriven += letters.length;
-    progress.at(redriven);
+  try {
+    for (;;) {
+      const page = await lettersToRedrive(pool, { ...filter, up_to }, last, PAGE);
+      if (page.length === 0) break;
+      last = page.at(-1);
+      if (filter.reasons === undefined) refuseHopeless(page.map(({ reason }) => reason));
+      const letters = page.filter(({ key }) => !parked.has(key));
+      left += page.length - letters.length;
+      await publish(bus, letters);
+      await markRedriven(
+        pool,
+        letters.map(({ source }) => source),
+      );
+      redriven += letters.length;
+      invalid += letters.filter(({ reason }) => reason === 'invalid_request').length;
+      progress.at(redriven);
+    }
+  } finally {
+    progress.stop();
   }
-  progress.stop();
   if (filter.source && redriven + left === 0) {
     const id = coordinateText(filter.source);
-    throw new CouldNotRun(`${id} is no dead letter of a request, or was redriven before`);
+    throw new NotFound(`${id} is no dead letter of a request, or was redriven before`);
+  }
+  if (invalid > 0) {
+    out.warn(
+      'may_come_back',
+      { invalid_request: invalid },
+      () =>
+        `${invalid} of them were invalid_request: the same bytes are refused again, unless a writer ` +
+        'was deployed since that takes them',
+    );
   }
   out.report('redriven', { redriven, left_parked: left }, () =>
     [

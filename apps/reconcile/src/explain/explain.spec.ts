@@ -117,8 +117,19 @@ it('mismatch: the stream has another event there', async () => {
   expect(stderr).toContain('account-dev/alice@3, but the stream has another event there');
 });
 
-it('on servers wants the tenant said: a wrong one would say that nothing was decided', async () => {
-  const env = { POSTGRES_URL: 'postgres://db' };
+const EMBEDDED = {
+  KAFKA_BROKERS: 'embedded',
+  EVENTSTORE_URL: 'embedded',
+  POSTGRES_URL: 'embedded',
+};
+
+it.each([
+  { POSTGRES_URL: 'postgres://db' },
+  { KAFKA_BROKERS: 'broker:9092' },
+  { EVENTSTORE_URL: 'esdb://store:2113' },
+])('wants the tenant said where an engine is a server: %j', async (server) => {
+  // A wrong one would say that nothing was decided.
+  const env = { ...EMBEDDED, ...server };
   const { exit_code, stderr } = await commandLine(['explain', 'alice', 'u-1'], {
     engines: ledger,
     env,
@@ -127,4 +138,9 @@ it('on servers wants the tenant said: a wrong one would say that nothing was dec
     exit_code: 2,
     stderr: expect.stringContaining('--tenant'),
   });
+});
+
+it('means the tenant of the development key where all engines are embedded', async () => {
+  const run = await commandLine(['explain', 'alice', 'u-1'], { engines: ledger, env: EMBEDDED });
+  expect(run).toMatchObject({ exit_code: 0 });
 });

@@ -1,8 +1,8 @@
 import type { AccountEvent, Allocation, DecisionEvent, RejectionReason } from '#libs/contracts';
+import { arithmeticOf } from '#libs/ledger';
 import type { Explanation } from '#libs/read-models';
 import { grouped as n } from '../table.js';
 import { coordinateText } from '../verify/coordinates.js';
-import { lineArithmetic } from './arithmetic.js';
 
 const WHY: Readonly<Record<RejectionReason, string>> = {
   insufficient_credits: 'the price is more than what is available',
@@ -47,7 +47,7 @@ function priceOf(event: DecisionEvent): string[] {
     case 'UsageRejected': {
       const width = Math.max(0, ...event.lines.map(({ operation }) => operation.length));
       return [
-        ...event.lines.map((line) => `  ${line.operation.padEnd(width)}  ${lineArithmetic(line)}`),
+        ...event.lines.map((line) => `  ${line.operation.padEnd(width)}  ${arithmeticOf(line)}`),
         `price book   ${event.price_book_version}`,
         `period       ${event.period} (occurred at ${event.occurred_at})`,
       ];

@@ -43,7 +43,7 @@ export const importCommand = (context: CommandContext): Command =>
     )
     .option('--grant <credits>', 'give each account a pack of this size first', parseCredits)
     .option('--name <name>', 'stands for the file in request ids; default: its name', parseName)
-    .option('--delimiter <character>', 'between columns', ',')
+    .option('--delimiter <character>', "between columns, '\\t' for a tab", parseDelimiter, ',')
     .option(
       '--skip-bad',
       'exit 0 although rows cannot be billed; without it, 100 end the run',
@@ -116,6 +116,11 @@ function parseCredits(text: string): string {
   const credits = CreditsInput.safeParse(text);
   if (credits.success) return credits.data.toString();
   throw new CouldNotRun(`--grant ${text} ${credits.error.issues[0]!.message}`);
+}
+
+function parseDelimiter(text: string): string {
+  if (text === '') throw new CouldNotRun('--delimiter must be a character, such as ;');
+  return text === '\\t' ? '\t' : text;
 }
 
 function parseName(text: string): string {

@@ -54,3 +54,13 @@ it('says what is wrong with a file that is empty or not there', async () => {
   await expect(rowsOf('')).rejects.toThrow('is empty');
   await expect(openCsv(join(folder, 'none.csv'), ',')).rejects.toThrow('cannot read');
 });
+
+it('says that a folder is none', async () => {
+  await expect(openCsv(folder, ',')).rejects.toThrow(`${folder} is a directory: name one CSV file`);
+});
+
+it('says what parts the columns of a header that is broken by it', async () => {
+  const hint = "a.csv: its columns seem to be parted by ;, give --delimiter ';'";
+  await expect(rowsOf('"when";"who, where"\n"1";"2"\n')).rejects.toThrow(hint);
+  expect(await rowsOf('"when";"who"\n"1";"2"\n', ';')).toHaveLength(1);
+});

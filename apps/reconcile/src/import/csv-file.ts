@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { CouldNotRun } from '../exit-code.js';
@@ -39,14 +39,18 @@ interface ParsedRecord {
  * what is not CSV: where a quote is broken nobody can tell which rows follow.
  */
 export async function openCsv(path: string, delimiter: string): Promise<CsvFile> {
-  const { size } = await stat(path).catch((error: Error) => {
+  const file = await stat(path).catch((error: Error) => {
     throw new CouldNotRun(`cannot read ${path}: ${error.message}`);
   });
+  if (file.isDirectory()) throw new CouldNotRun(`${path} is a directory: name one CSV file in it`);
   const records = parseFile(path, delimiter);
-  const header = await records.next();
+  const header = await records.next().catch(async (error: Error) => {
+    const hint = delimiterHint(await firstLine(path), delimiter);
+    throw hint === undefined ? error : new CouldNotRun(`${path}: ${hint}`);
+  });
   if (header.done === true) throw new CouldNotRun(`${path} is empty: its first row names columns`);
   const columns = header.value.record.map((name) => name.trim());
-  return { columns, size_bytes: size, rows: numberRows(records) };
+  return { columns, size_bytes: file.size, rows: numberRows(records) };
 }
 
 async function* numberRows(records: AsyncIterable<ParsedRecord>): AsyncGenerator<CsvRow> {
@@ -76,5 +80,27 @@ async function* parseFile(path: string, delimiter: string): AsyncGenerator<Parse
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     throw new CouldNotRun(`${path} is not CSV from here on: ${error.message}`);
+  }
+}
+
+const DELIMITERS = [',', ';', '\t', '|'];
+
+/** What to do about a header that is one column; undefined when nothing else seems to part it. */
+export function delimiterHint(header: string, delimiter?: string): string | undefined {
+  const unquoted = header.replaceAll(/"[^"]*"/g, '');
+  const counts = DELIMITERS.map((one) => ({ one, count: unquoted.split(one).length - 1 }));
+  const { one, count } = counts.reduce((most, next) => (next.count > most.count ? next : most));
+  if (count === 0 || one === delimiter) return undefined;
+  const name = one === '\t' ? '\\t' : one;
+  return `its columns seem to be parted by ${name}, give --delimiter '${name}'`;
+}
+
+async function firstLine(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read({ length: 16_384, position: 0 });
+    return buffer.toString('utf8', 0, bytesRead).split(/[\r\n]/, 1)[0]!;
+  } finally {
+    await file.close();
   }
 }

@@ -223,11 +223,32 @@ it.each([
   ['a missing option', ['import', 'none.csv', '--account', 'a'], '--item'],
   ['an unknown command', ['imprt'], 'imprt'],
   ['a bad grant', ['import', 'a', '--account', 'a', '--item', 'x=y', '--grant', '0'], '--grant 0'],
+  [
+    'no separator',
+    ['import', 'a', '--account', 'a', '--item', 'x=y', '--delimiter', ''],
+    '--delimiter',
+  ],
   ['a bad name', ['import', 'a', '--account', 'a', '--item', 'x=y', '--name', 'a b'], '--name a b'],
 ])('could not run: %s', async (_name, argv, told) => {
   const { exit_code, stderr, stdout } = await commandLine(argv);
   expect({ exit_code, stdout }).toEqual({ exit_code: 2, stdout: '' });
   expect(stderr).toContain(told);
+});
+
+it.each([
+  [';', ';'],
+  ['\t', '\\t'],
+])('could not run: columns that are parted by %j, and goes on when told so', async (part, name) => {
+  const path = join(folder, 'parted.csv');
+  await writeFile(path, ['who', 'units'].join(part) + '\n' + ['alice', '2'].join(part) + '\n');
+  const argv = ['import', path, '--account', 'who', '--item', 'x=units'];
+  const env = { LEDGER_URL: gateway.url, LEDGER_DEV_KEY: KEY };
+  const refused = await commandLine(argv, { env });
+  expect(refused.exit_code).toBe(2);
+  expect(refused.stderr).toContain(`parted by ${name}, give --delimiter '${name}'\n`);
+  expect(gateway.calls).toEqual([]);
+  const { stdout } = await commandLine([...argv, '--delimiter', name], { env });
+  expect(stdout).toMatch(/^requests sent +1$/m);
 });
 
 it('could not run: a key that the gateway does not know', async () => {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { AccountId, CallerRequestId, InstantInput, MAX_ITEMS, UsageItem } from '#libs/contracts';
 import { CouldNotRun } from '../exit-code.js';
-import type { CsvRow } from './csv-file.js';
+import { delimiterHint, type CsvRow } from './csv-file.js';
 import type { AccountSource, ItemSource, Mapping } from './mapping.js';
 import { rfc3339Of } from '../timestamp.js';
 
@@ -89,7 +89,9 @@ const quantityTextOf = (item: unknown): string =>
 function columnIndex(columns: readonly string[], column: string): number {
   const index = columns.indexOf(column);
   if (index === -1) {
-    throw new CouldNotRun(`there is no column ${column}; the file has: ${columns.join(', ')}`);
+    const hint = columns.length === 1 ? delimiterHint(columns[0]!) : undefined;
+    const has = `there is no column ${column}; the file has: ${columns.join(', ')}`;
+    throw new CouldNotRun(hint === undefined ? has : `${has}\n${hint}`);
   }
   if (columns.indexOf(column, index + 1) === -1) return index;
   throw new CouldNotRun(`the column ${column} is there twice: rename one of them`);

@@ -84,6 +84,14 @@ it('fills another schema and leaves the live one in its place', async () => {
   expect(lines.at(-1)).toMatchObject({ schema: 'read_check', replaced: false, differing: [] });
   expect(await schemas()).toEqual(['read', 'read_check']);
   expect(await allRows(ledger.pool, 'read_check')).toEqual(await allRows(ledger.pool));
+
+  const again = await commandLine(['rebuild', '--into', 'read_check'], { engines: ledger });
+  expect(again.exit_code).toBe(2);
+  expect(again.stderr).toContain(
+    'give --into another name, or drop what an earlier rebuild left in it (drop schema read_check',
+  );
+  const live = await commandLine(['rebuild', '--into', 'read'], { engines: ledger });
+  expect(live.stderr).not.toContain('drop');
 });
 
 it('shows the first row that differs, with both sides', async () => {
@@ -106,7 +114,7 @@ it('says in words what it did', async () => {
 it('could not run: a schema that is there, or no name of one', async () => {
   const there = await commandLine(['rebuild', '--into', 'ops'], { engines: ledger });
   expect(there).toMatchObject({ exit_code: 2, stdout: '' });
-  expect(there.stderr).toContain('the schema ops is there already');
+  expect(there.stderr).toContain('the schema ops is there already: give --into another name\n');
   const odd = await commandLine(['rebuild', '--into', 'a b'], { engines: ledger });
   expect(odd).toMatchObject({ exit_code: 2, stdout: '' });
 });

@@ -69,12 +69,20 @@ async function makeSchema(pool: Pool, into: string | undefined): Promise<string>
     // Left by a rebuild that was interrupted or that differed.
     await pool.query(`drop schema if exists ${NEXT_SCHEMA} cascade`);
   } else {
-    const sql = 'select from pg_namespace where nspname = $1';
-    const { rowCount } = await pool.query(sql, [schemaNameOf(into)]);
-    if (rowCount !== 0) throw new CouldNotRun(`the schema ${into} is there already`);
+    const sql = `select to_regclass(nspname || '.checkpoint') is not null as has_read_models
+      from pg_namespace where nspname = $1`;
+    const { rows } = await pool.query<{ has_read_models: boolean }>(sql, [schemaNameOf(into)]);
+    if (rows[0]) throw new CouldNotRun(whatToDo(into, rows[0].has_read_models));
   }
   await migrateReadModels(pool, next);
   return next;
+}
+
+/** Only what a rebuild may have made is named as something to drop. */
+function whatToDo(into: string, has_read_models: boolean): string {
+  const there = `the schema ${into} is there already: give --into another name`;
+  if (!has_read_models || into === READ_SCHEMA) return there;
+  return `${there}, or drop what an earlier rebuild left in it (drop schema ${into} cascade)`;
 }
 
 function schemaNameOf(name: string): string {

@@ -2,7 +2,7 @@ import { accountKey, accountStream } from '#libs/contracts';
 import type { EventReader } from '#libs/event-store';
 import { unparkAccount } from '#libs/read-models';
 import type { Pool } from 'pg';
-import { CouldNotRun, EXIT, type ExitCode } from '../exit-code.js';
+import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { foldStream } from '../replay/folding.js';
 
@@ -19,7 +19,7 @@ export async function unpark(
   let revision = -1;
   for await (const { head } of foldStream(ports.store, accountStream(key))) ({ revision } = head);
   if (!(await unparkAccount(ports.pool, tenant_id, account_id))) {
-    throw new CouldNotRun(`${key} is not parked`);
+    throw new NotFound(`${key} is not parked`);
   }
   out.report('unparked', { tenant_id, account_id, revision }, () =>
     [

@@ -10,7 +10,8 @@ import {
   type UsageConsumed,
   type UsageRejected,
 } from '#libs/contracts';
-import { decide, inForceAt, recordDue, type ReadonlyAccount } from '#libs/ledger';
+import { decide, inForceAt, recordDue, type PriceBooks, type ReadonlyAccount } from '#libs/ledger';
+import { difference } from './difference.js';
 import type { TenantPriceBooks } from './tenant-price-books.js';
 
 /** Prices are asked for usage alone. */
@@ -20,7 +21,8 @@ const NO_PRICES = { version: '', effective_from: '', prices: {} } as never;
  * Decides once more what an event decided: on the account as it was before, from what the event says of
  * its request, by the price book that was in force. The rules are pure, so the same bytes must come out:
  * price, rounding, burn order, period, and that a rejection was justified. The event's fingerprint must
- * be that of what it says was asked. Returns what differs; undefined when nothing does.
+ * be that of what it says was asked, and this alone is checked of usage whose price books cannot be read.
+ * Returns what differs; undefined when nothing does.
  */
 export function decidedOtherwise(
   event: AccountEvent,
@@ -29,30 +31,35 @@ export function decidedOtherwise(
   price_books: TenantPriceBooks,
 ): string | undefined {
   try {
-    const again = 'caused_by' in event ? dueAgain(event, account) : decideAgain(event, account);
+    const is_priced = 'price_book_version' in event;
+    const books = is_priced ? price_books(event.tenant_id) : undefined;
+    if (is_priced && books === undefined) return fingerprintFault(event);
+    const again =
+      'caused_by' in event ? dueAgain(event, account) : decideAgain(event, account, books);
     if (again === undefined) return 'something else was due first';
     const expected = encodeEvent(again);
-    return expected === data ? fingerprintFault(event) : difference(expected, data);
+    return expected === data
+      ? fingerprintFault(event)
+      : `decided again it says otherwise: ${difference(expected, data)}`;
   } catch (error) {
     if (error instanceof InvariantBroken) return error.message;
     throw error;
   }
+}
 
-  function decideAgain(decision: DecisionEvent, before: ReadonlyAccount) {
-    const { recorded_at: now, source, fingerprint } = decision;
-    const request = requestsOf(decision)[0]!;
-    const price_book =
-      request.type === 'UsageRequested' ? inForceAt(price_books(event.tenant_id), now) : NO_PRICES;
-    const verdict = decide(
-      request,
-      before,
-      { prior: undefined },
-      { now, source, fingerprint, price_book },
-    );
-    return verdict.kind === 'recorded' && verdict.events.length === 1
-      ? verdict.events[0]
-      : undefined;
-  }
+function decideAgain(
+  decision: DecisionEvent,
+  before: ReadonlyAccount,
+  books: PriceBooks | undefined,
+): AccountEvent | undefined {
+  const { recorded_at: now, source, fingerprint } = decision;
+  const verdict = decide(
+    requestsOf(decision)[0]!,
+    before,
+    { prior: undefined },
+    { now, source, fingerprint, price_book: books ? inForceAt(books, now) : NO_PRICES },
+  );
+  return verdict.kind === 'recorded' && verdict.events.length === 1 ? verdict.events[0] : undefined;
 }
 
 function dueAgain(
@@ -117,18 +124,3 @@ const grantRequest = (
   ...(event.expires_at !== null && { expires_at: event.expires_at }),
   ...(event.paid && { paid: event.paid }),
 });
-
-/** Field by field, as a person can read it. */
-function difference(expected: string, recorded: string): string {
-  const [is, should_be] = [JSON.parse(recorded), JSON.parse(expected)] as Record<string, unknown>[];
-  const fields = [...new Set([...Object.keys(should_be!), ...Object.keys(is!)])];
-  const differing = fields
-    .filter((field) => JSON.stringify(is![field]) !== JSON.stringify(should_be![field]))
-    .map(
-      (field) => `${field} ${JSON.stringify(is![field])}, not ${JSON.stringify(should_be![field])}`,
-    );
-  return `decided again it says otherwise: ${differing.join('; ') || 'other bytes'}`.slice(
-    0,
-    1_000,
-  );
-}

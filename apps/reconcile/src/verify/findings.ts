@@ -11,6 +11,7 @@ export const CHECKS = [
   'conflict_not_dead_lettered',
   'fingerprint_differs',
   'occurred_at_differs',
+  'terms_differ',
   'event_without_request',
   'dead_letter_not_filed',
   // streams

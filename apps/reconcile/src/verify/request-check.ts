@@ -18,6 +18,7 @@ import {
   type RecentDecisions,
 } from './request-lookup.js';
 import { REQUEST_OUTCOMES, requestOutcome, type RequestOutcome } from './request-outcome.js';
+import { termsFault } from './request-terms.js';
 
 export interface RequestAudit {
   readonly view: ReadView;
@@ -71,6 +72,7 @@ async function checkMessages(
     const coordinate = { topic, partition, offset };
     const request = requests[index];
     const key = keys[index] ?? '';
+    const found = audit.recent.get(key) ?? decisions.get(key);
     const outcome = requestOutcome(
       {
         coordinate,
@@ -81,7 +83,7 @@ async function checkMessages(
         },
         committed: offset < (committed.get(`${topic}/${partition}`) ?? 0),
       },
-      audit.recent.get(key) ?? decisions.get(key),
+      found,
       filed.get(coordinateText(coordinate)) ?? audit.unfiled.get(coordinateText(coordinate)),
     );
     if (typeof outcome !== 'string') {
@@ -90,7 +92,12 @@ async function checkMessages(
       continue;
     }
     counts[outcome] += 1;
-    if (outcome === 'decided') audit.sources.delete(coordinate);
+    if (outcome !== 'decided') continue;
+    audit.sources.delete(coordinate);
+    const detail = found?.compared && termsFault(request!, found.compared);
+    if (!detail) continue;
+    const left = coordinateText(coordinate);
+    audit.findings.add({ check: 'terms_differ', detail, left, right: found.place });
   }
 }
 

@@ -9,6 +9,7 @@ import { entryKey, OPS_SCHEMA, schemaName } from '#libs/read-models';
 import { coordinateText, eventText } from './coordinates.js';
 import type { ReadView } from './read-view.js';
 import type { FoundDecision } from './request-outcome.js';
+import { isComparedWithRequest } from './request-terms.js';
 import type { DecidedRequest } from './stream-heads.js';
 
 export interface RequestIds {
@@ -45,19 +46,22 @@ export async function decisionsInView(
   return new Map(
     rows.map(({ key, tenant_id, account_id, revision, data }) => {
       const stream = accountStream(accountKey(tenant_id, account_id));
-      return [key, foundDecision(JSON.parse(data), eventText(stream, Number(revision)))];
+      return [key, foundDecision(JSON.parse(data), eventText(stream, Number(revision)), data)];
     }),
   );
 }
 
 export const foundDecision = (
-  {
-    source,
-    fingerprint,
-    occurred_at,
-  }: Pick<DecidedRequest, 'source' | 'fingerprint' | 'occurred_at'>,
+  { type, source, fingerprint, occurred_at }: DecidedRequest,
   place: string,
-): FoundDecision => ({ source, fingerprint, occurred_at, place });
+  data: string,
+): FoundDecision => ({
+  source,
+  fingerprint,
+  occurred_at,
+  place,
+  ...(isComparedWithRequest(type) && { compared: data }),
+});
 
 /** Why these messages are dead letters, by coordinate text; those that are filed. */
 export async function filedDeadLetters(

@@ -9,6 +9,8 @@ export interface FoundDecision {
   readonly occurred_at: string;
   /** `stream@revision`. */
   readonly place: string;
+  /** Its bytes, of those decisions whose terms are compared with their request. */
+  readonly compared?: string;
 }
 
 /** A message on a request topic. */

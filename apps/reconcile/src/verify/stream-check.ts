@@ -11,8 +11,8 @@ import {
   requestKey,
   type RecentDecisions,
 } from './request-lookup.js';
-import { followEvent, type StreamHeads } from './stream-heads.js';
-import { PRICE_BOOK_STREAM_PREFIX } from './tenant-price-books.js';
+import { fieldsOf, followEvent, type StreamHeads } from './stream-heads.js';
+import { readPriceBooks, type TenantPriceBooks } from './tenant-price-books.js';
 
 const BATCH = 2_000;
 
@@ -38,6 +38,7 @@ export interface Recent {
   readonly not_projected: number;
   /** When the first of those was recorded. */
   readonly since: string | null;
+  readonly price_books: TenantPriceBooks;
 }
 
 export interface RecentAudit {
@@ -65,19 +66,20 @@ export async function recentDecisions(
   // Their heads are not those that the read models stand at.
   const ahead = { ...streams, heads: new Map(streams.heads), events: 0 };
   for await (const batch of store.readAll(accounts)) {
-    since ??= (JSON.parse(batch[0]!.data) as { recorded_at: string }).recorded_at;
+    since ??= fieldsOf(batch[0]!.data)?.recorded_at ?? null;
     await keep(batch);
   }
   const not_projected = recent.size;
-  const price_books = { prefix: PRICE_BOOK_STREAM_PREFIX, after: null, batch_size: BATCH };
-  for await (const batch of store.readAll(price_books)) await keep(batch);
-  return { decisions: recent, not_projected, since };
+  const price_books = await readPriceBooks(store, audit.findings, keep);
+  return { decisions: recent, not_projected, since, price_books };
 
   async function keep(batch: readonly RecordedEvent[]): Promise<void> {
     const decided = batch.flatMap((recorded) => {
       const request = followEvent(ahead, recorded, audit.findings);
       const place = eventText(recorded.stream, recorded.revision);
-      return request ? [{ key: requestKey(request), found: foundDecision(request, place) }] : [];
+      return request
+        ? [{ key: requestKey(request), found: foundDecision(request, place, recorded.data) }]
+        : [];
     });
     const keys = decided.map(({ key }) => key);
     const earlier = await decisionsInView(audit.view, audit.schema, keys);

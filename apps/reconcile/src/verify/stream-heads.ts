@@ -29,11 +29,13 @@ export const newStreamHeads = (sources: CoordinateSet): StreamHeads => ({
 
 /** What an event says of the request that it decided. */
 export interface DecidedRequest {
+  readonly type: string;
   readonly tenant_id: string;
   readonly account_id: string;
   readonly request_id: string;
   readonly fingerprint: string;
   readonly occurred_at: string;
+  readonly recorded_at: string;
   readonly source: MessageCoordinate;
 }
 
@@ -62,12 +64,27 @@ export function followEvent(
     return undefined;
   }
   streams.events += 1;
-  const event = JSON.parse(recorded.data) as Partial<DecidedRequest>;
-  if (event.request_id === undefined) return undefined;
-  const decided = event as DecidedRequest;
+  const fields = fieldsOf(recorded.data);
+  if (fields === undefined) {
+    const detail = 'an event that is no JSON';
+    findings.add({ check: 'stream_broken', detail, left: place, right: null });
+    streams.broken.add(stream);
+    return undefined;
+  }
+  if (fields.request_id === undefined || fields.source === undefined) return undefined;
+  const decided = fields as DecidedRequest;
   if (decided.request_id === SHIPPED_PRICE_BOOK) return undefined;
   noteSource(streams.sources, place, decided.source, findings);
   return decided;
+}
+
+/** What stands in an event; undefined when it is no JSON. */
+export function fieldsOf(data: string): Partial<DecidedRequest> | undefined {
+  try {
+    return (JSON.parse(data) as Partial<DecidedRequest> | null) ?? {};
+  } catch {
+    return undefined;
+  }
 }
 
 function noteSource(

@@ -1,12 +1,14 @@
-import { TOPICS } from '#libs/contracts';
+import { accountStream, priceBookStream, TOPICS, type AccountKey } from '#libs/contracts';
 import {
   grant,
+  publishPrices,
   startAuditedLedger,
   sweep,
   usage,
   type AuditedLedger,
 } from '../../../../test/reconcile/audited-ledger.js';
 import { commandLine } from '../../../../test/reconcile/command-line.js';
+import { appendText, forge } from '../../../../test/reconcile/planting.js';
 
 let ledger: AuditedLedger;
 beforeEach(async () => {
@@ -94,6 +96,82 @@ it('says so in words', async () => {
   expect(stdout).toMatch(/^all four agree \(\d+\.\d s\)$/m);
 });
 
+it('finds that price books and rejected grants repeat what was asked', async () => {
+  const about = { user_id: 'ann', metadata: { 'who asked': 'bob' }, priority: 7 };
+  const prices = {
+    'text.generation': { credits: 2, per: 3, rounding: 'half_even', fixed: 1 },
+    'image.generation': { credits: '20' },
+  };
+  await ledger.publish(TOPICS.requests, [
+    publishPrices('p-1', 'spring', prices),
+    { ...publishPrices('p-2', 'spring', prices), metadata: about.metadata },
+    publishPrices('p-1', 'spring', prices),
+    grant('alice', 'g-1', 7, { ...about, expires_at: '2026-01-01T00:00:00Z' }),
+    grant('alice', 'g-2', 7, {
+      effective_at: '2026-03-01T01:00:00+01:00',
+      expires_at: '2026-03-01T00:00:00Z',
+    }),
+    grant('alice', 'g-3', 7, {
+      paid: { amount_minor: 1, currency: 'EUR' },
+      effective_at: '2026-03-01T00:00:00Z',
+      expires_at: '2026-03-01T00:00:00Z',
+    }),
+  ]);
+  await ledger.decide();
+  for (const not_projected_yet of [3, 0]) {
+    const { exit_code, lines } = await verify();
+    expect(lines).toMatchObject([
+      { type: 'verified', mismatches: 0, not_projected_yet, requests: { decided: 5, replayed: 1 } },
+    ]);
+    expect(exit_code).toBe(0);
+    await ledger.settle();
+  }
+});
+
+it('says that what is not projected yet is not decided again', async () => {
+  await ledger.publish(TOPICS.requests, [grant('alice', 'g-1', 10)]);
+  await ledger.decide();
+  const told = async () => (await commandLine(['verify'], { engines: ledger })).stdout;
+  expect(await told()).toContain('1 decisions not projected yet, followed, not decided again,');
+  await ledger.settle();
+  expect(await told()).not.toContain('decided again');
+});
+
+it.each([
+  ['of the future', '{"type":"PriceBookOfTheFuture"}'],
+  ['that is no JSON', 'not JSON'],
+])('names a price book %s, and goes on with everything else', async (_what, text) => {
+  const others = { tenant_id: 'other' };
+  await publishEverything();
+  await ledger.publish(TOPICS.requests, [
+    grant('dan', 'g-1', 9, others),
+    usage('dan', 'u-1', others),
+  ]);
+  await ledger.settle();
+  await appendText(priceBookStream('dev'), text)(ledger);
+  const { exit_code, lines, verified } = await verify();
+  expect(exit_code).toBe(1);
+  const told = lines.filter(({ check }) => check !== 'stream_broken');
+  expect(told).toMatchObject([
+    {
+      check: 'fold_broken',
+      detail: expect.stringContaining('the usage of its tenant is not decided again'),
+      left: 'pricebook-dev@1',
+    },
+    { type: 'verified', read_models: { accounts: 4 }, invoices: { credits: '2151' } },
+  ]);
+  expect(verified).toMatchObject({ requests: { in_flight: 0 } });
+
+  // Another tenant's usage is decided again as ever.
+  const dan = accountStream('other/dan' as AccountKey);
+  await forge(dan, (data) =>
+    data.replace('"price_book_version":"launch"', '"price_book_version":"x"'),
+  )(ledger);
+  expect((await verify()).lines).toContainEqual(
+    expect.objectContaining({ check: 'decision_differs', left: 'account-other/dan@1' }),
+  );
+});
+
 it('agrees on an empty ledger', async () => {
   const { exit_code, verified } = await verify();
   expect(exit_code).toBe(0);
@@ -158,4 +236,16 @@ it('ends when it is interrupted, and says so', async () => {
   const signal = AbortSignal.abort();
   const { exit_code, stderr } = await commandLine(['verify'], { engines: ledger, signal });
   expect({ exit_code, stderr }).toEqual({ exit_code: 2, stderr: 'usage-ledger: interrupted\n' });
+});
+
+it('reads the price books once', async () => {
+  await publishEverything();
+  const prefixes: string[] = [];
+  const readAll: typeof ledger.store.readAll = (range) => {
+    prefixes.push(range.prefix);
+    return ledger.store.readAll(range);
+  };
+  const engines = { ...ledger, store: { ...ledger.store, readAll } };
+  expect((await commandLine(['verify'], { engines })).exit_code).toBe(0);
+  expect(prefixes.filter((prefix) => prefix === priceBookStream(''))).toHaveLength(1);
 });

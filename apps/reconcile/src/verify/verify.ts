@@ -13,9 +13,8 @@ import { inReadView, type ReadView } from './read-view.js';
 import { checkRequests } from './request-check.js';
 import { checkpointIn, type VerifiedCheckpoint } from './checkpoint.js';
 import { followStreams, recentDecisions } from './stream-check.js';
-import { newStreamHeads, type StreamHeads } from './stream-heads.js';
+import { fieldsOf, newStreamHeads, type StreamHeads } from './stream-heads.js';
 import { reportVerified, type Verified } from './report.js';
-import { readPriceBooks } from './tenant-price-books.js';
 
 export interface VerifyPorts {
   readonly bus: Pick<MessageBus, 'scan' | 'positions'>;
@@ -51,9 +50,8 @@ export async function verify(
       findings,
     });
     const followed = { streams: streams.heads.size, events: streams.events };
-    const price_books = await readPriceBooks(store, findings);
     const read_models = await checkReadModels(
-      { view, schema, streams, price_books, findings },
+      { view, schema, streams, price_books: recent.price_books, findings },
       checkpoint,
       out,
     );
@@ -126,7 +124,7 @@ async function checkSources(
   const range = { prefix: '', after: null, batch_size: 2_000 };
   for await (const batch of store.readAll(range)) {
     for (const { stream, revision, data } of batch) {
-      const { source } = JSON.parse(data) as { source?: Parameters<typeof coordinateText>[0] };
+      const source = fieldsOf(data)?.source;
       const right = source && coordinateText(source);
       if (right === undefined || !orphans.delete(right)) continue;
       const detail = 'the message that it says it decided is not its request';

@@ -1,9 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { chown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -73,30 +76,83 @@ async function account(): Promise<{ uid: number; gid: number } | undefined> {
 
 const environment = { ...process.env, LC_MESSAGES: 'C' };
 
-/** Makes the cluster when there is none. A crash half way leaves nothing that looks like one. */
+/**
+ * Makes the cluster when there is none. A crash half way leaves nothing that looks like one; a process
+ * that exits meanwhile takes its draft along, that of a killed one goes with the next start.
+ */
 export async function initialise(files: ClusterFiles, settings: ServerSettings): Promise<void> {
-  if (await exists(join(files.folder, 'PG_VERSION'))) return;
+  if (!(await isMade(files))) await makeCluster(files, settings);
+  await removeDrafts(files);
+}
+
+const isMade = (files: ClusterFiles) => exists(join(files.folder, 'PG_VERSION'));
+
+async function makeCluster(files: ClusterFiles, settings: ServerSettings): Promise<void> {
   const { initdb } = await binaries();
   const as = await account();
-  const draft = `${files.folder}.draft-${process.pid}`;
+  // In containers every process may be number 1.
+  const draft = `${files.folder}.draft-${process.pid}-${randomBytes(4).toString('hex')}`;
   const secret = `${draft}.password`;
   const password = randomBytes(24).toString('base64url');
-  await mkdir(draft, { recursive: true, mode: 0o700 });
-  await writeFile(secret, password, { mode: 0o600 });
+  let child: ChildProcess | undefined;
+  const discard = () => discardNow([draft, secret], child);
+  process.once('exit', discard);
   try {
+    await mkdir(draft, { recursive: true, mode: 0o700 });
+    await writeFile(secret, password, { mode: 0o600 });
     if (as !== undefined) await Promise.all([draft, secret].map((x) => chown(x, as.uid, as.gid)));
     const flags = [`--username=${SUPERUSER}`, '--auth=scram-sha-256', `--pwfile=${secret}`];
     if (!settings.fsync) flags.push('--no-sync');
     flags.push('--encoding=UTF8', '--locale=C', `--pgdata=${draft}`);
-    await run(initdb, flags, { ...as, env: environment, cwd: draft });
+    // A group of its own, so that what initdb runs ends with it.
+    const options = { ...as, env: environment, cwd: draft, detached: true };
+    child = spawn(initdb, flags, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+    await succeeded(child);
     await rename(secret, passwordFile(draft));
     await rename(draft, files.folder);
   } catch (error) {
     // Another process was faster.
-    if (!(await exists(join(files.folder, 'PG_VERSION')))) throw error;
+    if (!(await isMade(files))) throw error;
   } finally {
+    process.off('exit', discard);
     await rm(draft, { recursive: true, force: true });
     await rm(secret, { force: true });
+  }
+}
+
+async function succeeded(child: ChildProcess): Promise<void> {
+  const said = text(child.stderr!);
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  if (code !== 0) throw new Error(`initdb ended with ${signal ?? code}: ${await said}`);
+}
+
+/** While this process exits, when nothing can be waited for, nor told. */
+function discardNow(paths: readonly string[], child: ChildProcess | undefined): void {
+  try {
+    if (child?.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+    for (const path of paths) {
+      // What was just killed may still have written.
+      rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 });
+    }
+  } catch {
+    // The next start removes it.
+  }
+}
+
+const DRAFT = /\.draft-(\d+)(?:-[\da-f]+)?(?:\.password)?$/;
+
+/**
+ * Drafts of processes that were killed. The cluster is there, so whoever is still at one will find that
+ * it came too late; what a living process makes is left to it all the same.
+ */
+async function removeDrafts(files: ClusterFiles): Promise<void> {
+  const [parent, name] = [dirname(files.folder), basename(files.folder)];
+  for (const entry of await readdir(parent)) {
+    const maker = entry.startsWith(`${name}.`) ? DRAFT.exec(entry)?.[1] : undefined;
+    if (maker === undefined) continue;
+    if (Number(maker) !== process.pid && isAlive(Number(maker))) continue;
+    // What cannot be removed does no harm, and is tried again by the next start.
+    await rm(join(parent, entry), { recursive: true, force: true }).catch(() => {});
   }
 }
 

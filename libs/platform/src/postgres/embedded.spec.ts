@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -120,6 +120,51 @@ it('starts the server again on the same port when it dies', async () => {
   }
   expect(answer).toEqual([{ one: 1 }]);
   expect(await postmaster()).not.toBe(pid);
+});
+
+const drafts = async () =>
+  (await readdir(data_dir).catch(() => [])).filter((name) => name.includes('draft')).toSorted();
+
+it('leaves no draft when it is stopped while it makes the cluster', async () => {
+  const program = `
+    import { startEmbeddedPostgres } from ${JSON.stringify(module_url)};
+    process.on('SIGTERM', () => process.exit(143));
+    await startEmbeddedPostgres({ data_dir: ${JSON.stringify(data_dir)}, access: 'own', fsync: false });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  stops.push(async () => child.kill('SIGKILL'));
+  const holds = async (file: string) => {
+    const [draft = ''] = await drafts();
+    return (await readdir(join(data_dir, draft)).catch(() => [] as string[])).includes(file);
+  };
+  // initdb is at work: it has written its first files.
+  while (!(await holds('PG_VERSION'))) await sleep(5);
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([143, null]);
+  expect(await readdir(data_dir)).toEqual([]);
+});
+
+it('removes the drafts of killed processes, and leaves those of living ones', async () => {
+  const dead = spawn(process.execPath, ['-e', '']);
+  const alive = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  stops.push(async () => alive.kill('SIGKILL'));
+  await once(dead, 'exit');
+  const draftOf = async (pid: number | undefined) => {
+    await mkdir(join(data_dir, `postgres.draft-${pid}-0a/base`), { recursive: true });
+    await writeFile(join(data_dir, `postgres.draft-${pid}-0a.password`), 'secret');
+  };
+  // A container's process has the number of the one that was killed before it.
+  for (const { pid } of [dead, alive, process]) await draftOf(pid);
+  await mkdir(join(data_dir, 'postgres.drafts'));
+  await start('own');
+  const left = `postgres.draft-${alive.pid}-0a`;
+  expect(await drafts()).toEqual([left, `${left}.password`, 'postgres.drafts']);
+
+  await draftOf(dead.pid);
+  await start('share');
+  expect(await drafts()).toHaveLength(3);
 });
 
 it('a shared start without an owner owns the server', async () => {

@@ -45,6 +45,8 @@ export async function openCsv(path: string, delimiter: string): Promise<CsvFile>
   if (file.isDirectory()) throw new CouldNotRun(`${path} is a directory: name one CSV file in it`);
   const records = parseFile(path, delimiter);
   const header = await records.next().catch(async (error: Error) => {
+    // A pipe has no beginning to go back to.
+    if (!(error instanceof CouldNotRun) || !file.isFile()) throw error;
     const hint = delimiterHint(await firstLine(path), delimiter);
     throw hint === undefined ? error : new CouldNotRun(`${path}: ${hint}`);
   });

@@ -36,6 +36,6 @@ ask POST /v1/events \
   '{"specversion":"1.0","id":"1","source":"/renderer","type":"text.generation","subject":"'$ACCOUNT'"}' \
   application/cloudevents+json
 
-# What is left, and why.
-ask GET "/v1/accounts/$ACCOUNT/balance"
+# What is left, with all of the above in it, and why.
+ask GET "/v1/accounts/$ACCOUNT/balance?at_least=3"
 ask GET "/v1/accounts/$ACCOUNT/requests/job-1"

@@ -57,7 +57,10 @@ export const periodOfPath = (period: string): Period => period.slice(0, 7);
 export const BalanceQuestion = z.strictObject({
   at_least,
   as_of: z
-    .union([wholeNumber, InstantInput], 'must be a revision or an RFC 3339 time')
+    .union(
+      [wholeNumber, InstantInput],
+      'must be a revision or an RFC 3339 time, such as 2026-11-29T00:00:00Z',
+    )
     .optional()
     .meta({ description: 'The balance as it was, at a revision or a time', example: '7' }),
 });

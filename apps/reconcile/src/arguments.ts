@@ -6,12 +6,12 @@ import type { Surroundings } from './program.js';
 
 /** Reads an option's value that must be a whole number. */
 export const wholeNumber =
-  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (option: string, least: number, most = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
     const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
-    throw new CouldNotRun(`${text} must be a whole number ${range}`);
+    throw new CouldNotRun(`${option} ${text}: must be a whole number ${range}`);
   };
 
 export const tenantOption = (): Option =>
@@ -29,9 +29,9 @@ export function tenantOf(tenant: string | undefined, env: Surroundings['env']): 
   throw new CouldNotRun('give --tenant: whose account is it?');
 }
 
-/** `topic/partition/offset`. Throws CouldNotRun. */
+/** `topic/partition/offset`, of `--id`. Throws CouldNotRun. */
 export function coordinateArgument(text: string): MessageCoordinate {
   const [, topic, partition, offset] = /^([^/]+)\/(\d{1,9})\/(\d{1,15})$/.exec(text) ?? [];
   if (topic !== undefined) return { topic, partition: Number(partition), offset: Number(offset) };
-  throw new CouldNotRun(`${text} must be topic/partition/offset, such as ledger.usage/3/41`);
+  throw new CouldNotRun(`--id ${text}: must be topic/partition/offset, such as ledger.usage/3/41`);
 }

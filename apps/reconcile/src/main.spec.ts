@@ -6,18 +6,22 @@ import { join } from 'node:path';
 
 const MAIN = join(import.meta.dirname, 'main.js');
 
+const run = (argv: readonly string[], env: NodeJS.ProcessEnv) =>
+  new Promise<{ code: unknown; stderr: string }>((resolve) =>
+    execFile(
+      process.execPath,
+      [MAIN, ...argv],
+      { env: { PATH: process.env['PATH'], ...env } },
+      (error, _out, stderr) => resolve({ code: error?.code, stderr }),
+    ),
+  );
+
 it.each(['verify', 'status', 'dead-letters list', 'rebuild'])(
   'usage-ledger %s makes no ledger where there is none',
   async (command) => {
     const folder = await mkdtemp(join(tmpdir(), 'nowhere-'));
     const data_dir = join(folder, 'data');
-    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
-      const env = { PATH: process.env['PATH'], DATA_DIR: data_dir };
-      execFile(process.execPath, [MAIN, ...command.split(' ')], { env }, (error, _out, text) =>
-        resolve({ code: error?.code, stderr: text }),
-      );
-    });
-    expect({ code, stderr }).toEqual({
+    expect(await run(command.split(' '), { DATA_DIR: data_dir })).toEqual({
       code: 2,
       stderr: `usage-ledger: no ledger in ${data_dir}: set DATA_DIR to the folder of one\n`,
     });
@@ -25,3 +29,15 @@ it.each(['verify', 'status', 'dead-letters list', 'rebuild'])(
     await rm(folder, { recursive: true });
   },
 );
+
+it('a server that is away is named, without a trace of the program', async () => {
+  const env = {
+    KAFKA_BROKERS: 'embedded',
+    EVENTSTORE_URL: 'embedded',
+    POSTGRES_URL: 'postgres://ledger:secret@127.0.0.1:1/ledger',
+  };
+  expect(await run(['status'], env)).toEqual({
+    code: 2,
+    stderr: 'usage-ledger: POSTGRES_URL: connect ECONNREFUSED 127.0.0.1:1\n',
+  });
+});

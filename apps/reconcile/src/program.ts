@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ContractViolation, InvariantBroken } from '#libs/contracts';
 import { ConfigurationError, redact } from '#libs/platform';
+import { UnanswerableQuestion } from '#libs/read-models';
+import { whoIsAway } from './away.js';
 import type { Engines } from './engines.js';
 import { CouldNotRun, EXIT, type ExitCode } from './exit-code.js';
 import { deadLettersCommand, redriveCommand } from './dead-letters/command.js';
@@ -77,7 +79,7 @@ function programOf(context: CommandContext): Command {
     .version(version(), '--version', 'of the program')
     .addHelpText(
       'after',
-      '\nExit codes: 0 fine, 1 mismatch found, 2 could not run, 3 nothing by that id.',
+      '\nExit codes: 0 fine, 1 mismatch found or rows not charged, 2 could not run, 3 nothing by that id.',
     )
     .addCommand(importCommand(context))
     .addCommand(verifyCommand(context))
@@ -130,5 +132,7 @@ function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const told = [CouldNotRun, ConfigurationError, ContractViolation, InvariantBroken];
   if (told.some((kind) => error instanceof kind)) return error.message;
-  return error.stack ?? error.message;
+  // Its fields are named as the options are.
+  if (error instanceof UnanswerableQuestion) return `--${error.message}`;
+  return whoIsAway(error) ?? error.stack ?? error.message;
 }

@@ -49,7 +49,7 @@ export async function startStandalone(service: Service): Promise<void> {
     ],
   });
   const url = await serve(http, service);
-  logger.info({ url, data_dir: configuration.data_dir }, 'ready');
+  logger.info({ url, docs: `${url}/docs`, data_dir: configuration.data_dir }, 'ready');
   if (dev_key?.is_new) process.stdout.write(greeting(url, dev_key.key, configuration.data_dir));
 }
 

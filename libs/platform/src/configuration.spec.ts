@@ -72,7 +72,7 @@ describe('the engines', () => {
   it('must be named, all three, by a process of many', () => {
     const rules = { name_engines: true };
     expect(() => parseConfiguration({}, undefined, rules)).toThrow(
-      'KAFKA_BROKERS, EVENTSTORE_URL and POSTGRES_URL are not set: each a URL or the word embedded',
+      'KAFKA_BROKERS, EVENTSTORE_URL and POSTGRES_URL are not set: each a URL (Kafka: host:port,…) or the word embedded',
     );
     const on_purpose = Object.fromEntries(
       Object.keys(distributed).map((name) => [name, 'embedded']),

@@ -196,7 +196,9 @@ function forgottenEngines(env: Environment, name_engines: boolean): string[] {
   if (forgotten.length === 0) return [];
   if (forgotten.length === ENGINE_NAMES.length) {
     const all = ENGINE_NAMES.join(', ').replace(/,(?=[^,]*$)/, ' and');
-    return name_engines ? [`${all} are not set: each a URL or the word embedded`] : [];
+    return name_engines
+      ? [`${all} are not set: each a URL (Kafka: host:port,…) or the word embedded`]
+      : [];
   }
   const set = ENGINE_NAMES.filter((name) => env[name] !== undefined);
   const others = `${set.join(' and ')} ${set.length === 1 ? 'is' : 'are'}`;

@@ -30,7 +30,7 @@ const listCommand = (context: CommandContext): Command =>
     .option('--tenant <tenant>', 'of this tenant only')
     .addOption(reasonOption('for these reasons only'))
     .option('--open', 'only those that were not redriven', false)
-    .option('--limit <number>', 'at most', wholeNumber(1, MAX_PAGE), 50)
+    .option('--limit <number>', 'at most', wholeNumber('--limit', 1, MAX_PAGE), 50)
     .option('--cursor <cursor>', 'where the page before ended')
     .addHelpText('after', '\nExample:\n  usage-ledger dead-letters list --open --reason conflict')
     .action(({ tenant, reason, ...page }: ListOptions, command: Command) =>

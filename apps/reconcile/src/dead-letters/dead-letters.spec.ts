@@ -54,6 +54,13 @@ describe('dead-letters list', () => {
     expect(reasons(lines)).toEqual(['conflict', 'undecodable', 'undecodable']);
   });
 
+  it.each([
+    [['--cursor', 'zzz'], 'usage-ledger: --cursor is not one that was handed out\n'],
+    [['--limit', 'x'], 'usage-ledger: --limit x: must be a whole number from 1 to 500\n'],
+  ])('says which option is wrong: %j', async (options, stderr) => {
+    expect(await run('dead-letters', 'list', ...options)).toMatchObject({ exit_code: 2, stderr });
+  });
+
   it('narrows them down by tenant and reason', async () => {
     const of_dev = await run('dead-letters', 'list', '--tenant', 'dev', '--json');
     expect(reasons(of_dev.lines)).toEqual(['conflict', 'undecodable']);
@@ -133,7 +140,10 @@ describe('redrive', () => {
     const { exit_code, stderr } = await run('redrive', '--id', id);
     expect(exit_code).toBe(3);
     expect(stderr).toContain(`${id} is no dead letter of a request, or was redriven before`);
-    expect((await run('redrive', '--id', 'nonsense')).exit_code).toBe(2);
+    expect(await run('redrive', '--id', 'nonsense')).toMatchObject({
+      exit_code: 2,
+      stderr: expect.stringContaining('--id nonsense: must be topic/partition/offset'),
+    });
   });
 
   it('takes those of one tenant when it is said', async () => {
@@ -179,6 +189,11 @@ describe('redrive', () => {
     });
     expect(stderr).toContain('1 of them were invalid_request: the same bytes are refused again');
     expect((await run('redrive', '--reason', 'unknown_schema')).stderr).toBe('');
+    const occurred_at = '2999-01-01T00:00:00.000Z';
+    await ledger.publish(TOPICS.requests, [usage('alice', 'u-far', { occurred_at })]);
+    await ledger.settle();
+    const ahead = await run('redrive', '--reason', 'occurred_in_future');
+    expect(ahead.stderr).toContain('1 of them were occurred_in_future: the same bytes are refused');
   });
 
   it('leaves by default what would only come back', async () => {

@@ -34,6 +34,12 @@ const HOPELESS: Partial<Record<DeadLetterReason, string>> = {
   conflict: 'its id was decided with other content, and stays so: it needs an id of its own',
 };
 
+/** When the same bytes may be decided after all; told when there were such letters. */
+const MAY_COME_BACK: Partial<Record<DeadLetterReason, string>> = {
+  invalid_request: 'unless a writer was deployed since that takes them',
+  occurred_in_future: 'unless the time that they name has come',
+};
+
 /** Throws CouldNotRun for a reason that no redrive can help. */
 function refuseHopeless(reasons: readonly DeadLetterReason[]): void {
   const why = reasons.flatMap((reason) => {
@@ -64,7 +70,8 @@ export async function redrive(
   const progress = out.progress('redrive', null);
   // What fails again is filed anew meanwhile, behind everything else: it is the next redrive's.
   const up_to = await newestDeadLetter(pool);
-  let [redriven, left, invalid] = [0, 0, 0];
+  let [redriven, left] = [0, 0];
+  const may_come_back = new Map<DeadLetterReason, number>();
   let last: FiledDeadLetter | undefined;
   try {
     for (;;) {
@@ -80,7 +87,10 @@ export async function redrive(
         letters.map(({ source }) => source),
       );
       redriven += letters.length;
-      invalid += letters.filter(({ reason }) => reason === 'invalid_request').length;
+      for (const { reason } of letters) {
+        if (!MAY_COME_BACK[reason]) continue;
+        may_come_back.set(reason, (may_come_back.get(reason) ?? 0) + 1);
+      }
       progress.at(redriven);
     }
   } finally {
@@ -90,13 +100,12 @@ export async function redrive(
     const id = coordinateText(filter.source);
     throw new NotFound(`${id} is no dead letter of a request, or was redriven before`);
   }
-  if (invalid > 0) {
+  for (const [reason, count] of may_come_back) {
+    const but = MAY_COME_BACK[reason];
     out.warn(
       'may_come_back',
-      { invalid_request: invalid },
-      () =>
-        `${invalid} of them were invalid_request: the same bytes are refused again, unless a writer ` +
-        'was deployed since that takes them',
+      { [reason]: count },
+      () => `${count} of them were ${reason}: the same bytes are refused again, ${but}`,
     );
   }
   out.report('redriven', { redriven, left_parked: left }, () =>

@@ -9,7 +9,7 @@ export const explainCommand = (context: CommandContext): Command =>
     .argument('<account>')
     .argument('<request>', 'its request_id')
     .addOption(tenantOption())
-    .addHelpText('after', '\nExample:\n  usage-ledger explain acct-0001 azure.csv:1:871803be')
+    .addHelpText('after', '\nExample:\n  usage-ledger explain acct-0001 azure.csv:1:cc75337b')
     .action(
       (account_id: string, request_id: string, { tenant }: { tenant?: string }, command: Command) =>
         context.runOnEngines(command, (engines, out) =>

@@ -49,12 +49,12 @@ export const importCommand = (context: CommandContext): Command =>
       'exit 0 although rows cannot be billed; without it, 100 end the run',
       false,
     )
-    .option('--from-row <number>', 'pass over the rows before it', wholeNumber(1), 1)
-    .option('--batch-size <requests>', 'per call', wholeNumber(1, 1_000), 1_000)
+    .option('--from-row <number>', 'pass over the rows before it', wholeNumber('--from-row', 1), 1)
+    .option('--batch-size <requests>', 'per call', wholeNumber('--batch-size', 1, 1_000), 1_000)
     .option(
       '--in-flight <calls>',
       'at a time; 1 keeps the order of the file',
-      wholeNumber(1, 64),
+      wholeNumber('--in-flight', 1, 64),
       4,
     )
     .addHelpText('after', HELP)
@@ -68,7 +68,11 @@ export const importCommand = (context: CommandContext): Command =>
           wait_seconds: WAIT_SECONDS,
           give_up_ms: GIVE_UP_MS,
           on_retry: atMostEvery(RETRY_TOLD_MS, clock, (why) =>
-            out.warn('retry', { why }, () => `not known to be accepted (${why}): trying again`),
+            out.warn(
+              'retry',
+              { why },
+              () => `${why}: trying again, for ${GIVE_UP_MS / 60_000} minutes`,
+            ),
           ),
         });
         return importFile(gateway, { ...importOptions(file, options), signal, clock }, out);

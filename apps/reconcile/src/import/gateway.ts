@@ -138,23 +138,33 @@ async function post(
     body,
     signal: AbortSignal.any([signal, deadline]),
   }).catch((error: Error) => {
-    throw new TryAgain(causeOf(error), 0);
+    throw new TryAgain(isRefused(error) ? `nothing listens at LEDGER_URL ${url}` : lost(error), 0);
   });
   const { status } = response;
   if (status === 429 || status >= 500) {
     await response.body?.cancel();
-    throw new TryAgain(`HTTP ${status}`, retryAfterMs(response.headers.get('retry-after')));
+    throw new TryAgain(
+      `not known to be accepted: HTTP ${status}`,
+      retryAfterMs(response.headers.get('retry-after')),
+    );
   }
   const json: unknown = await response.json().catch((error: Error) => {
-    throw new TryAgain(causeOf(error), 0);
+    throw new TryAgain(lost(error), 0);
   });
   if (status === 401) throw new AbortError(unauthorized(key));
   return { status, json };
 }
 
 /** fetch says only `fetch failed`; what happened is in its cause. */
-const causeOf = (error: Error): string =>
-  error.cause instanceof Error ? error.cause.message || error.cause.name : error.message;
+const causeIn = ({ cause }: Error): { code?: string; message?: string } =>
+  typeof cause === 'object' && cause !== null ? cause : {};
+
+const isRefused = (error: Error): boolean => causeIn(error).code === 'ECONNREFUSED';
+
+const lost = (error: Error): string => {
+  const { code, message } = causeIn(error);
+  return `not known to be accepted: ${message || code || error.message}`;
+};
 
 const unauthorized = (key: string | undefined) =>
   new CouldNotRun(

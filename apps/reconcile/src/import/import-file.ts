@@ -99,18 +99,7 @@ export async function importFile(
     progress.at(read_bytes, `${tally.decided} decided, ${Math.round(perSecond())}/s`);
   };
 
-  try {
-    await inParallel(batches, options.in_flight, sendBatch);
-  } catch (error) {
-    progress.stop();
-    const resume_at = Math.min(...unfinished, options.from_row + tally.rows);
-    out.warn(
-      'unfinished',
-      { resume_at_row: resume_at },
-      () => `not finished: run the same command again, or with --from-row ${resume_at}`,
-    );
-    throw error;
-  } finally {
+  const summarise = () => {
     progress.stop();
     const decisions_per_second = perSecond();
     out.report(
@@ -118,7 +107,24 @@ export async function importFile(
       { ...tally, decisions_per_second: Math.round(decisions_per_second) },
       () => tallyText(tally, decisions_per_second),
     );
+  };
+
+  try {
+    await inParallel(batches, options.in_flight, sendBatch);
+  } catch (error) {
+    progress.stop();
+    // Refused before anything was begun that could be gone on with: the error says all there is.
+    if (error instanceof CouldNotRun && tally.decided + tally.bad_rows === 0) throw error;
+    const resume_at = Math.min(...unfinished, options.from_row + tally.rows);
+    out.warn(
+      'unfinished',
+      { resume_at_row: resume_at },
+      () => `not finished: run the same command again, or with --from-row ${resume_at}`,
+    );
+    summarise();
+    throw error;
   }
+  summarise();
   const bad_rows = options.skip_bad ? 0 : tally.bad_rows;
   return bad_rows + tally.conflicts > 0 || nothingCharged(tally) ? EXIT.mismatch : EXIT.fine;
 }

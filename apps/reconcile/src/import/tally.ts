@@ -76,15 +76,19 @@ export function tallyText(tally: Tally, decisions_per_second: number): string {
     ['decided', number(tally.decided)],
     ['  consumed', number(tally.consumed)],
     ['  rejected', number(tally.rejected), reasons],
-    ['replayed', number(tally.replayed), 'decided by an earlier run, not charged again'],
-    ['credits', number(tally.credits), `${number(tally.credits_replayed)} of them by earlier runs`],
+    [
+      'replayed',
+      number(tally.replayed),
+      'decided before, by an earlier run or a try whose answer was lost',
+    ],
+    ['credits', number(tally.credits), `${number(tally.credits_replayed)} of them charged before`],
     ['decisions per second', number(Math.round(decisions_per_second))],
   ];
   if (tally.conflicts > 0) {
     lines.push([
       'conflicts',
       number(tally.conflicts),
-      'same request_id, other content: not charged',
+      'same request_id, other content: not charged; for another mapping, another --name',
     ]);
   }
   if (tally.bad_rows > 0) lines.push(['bad rows', number(tally.bad_rows), 'not charged']);

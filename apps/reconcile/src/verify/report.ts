@@ -53,7 +53,7 @@ function textOf(
   return [
     `position ${checkpoint.position ?? 'none'}, recorded at ${checkpoint.recorded_at ?? 'never'}`,
     `bus          ${n(read)} requests: ${countsText(requests)}`,
-    `streams      ${n(followed.streams)} streams, ${n(followed.events)} events, ` +
+    `streams      ${n(followed.streams)} of accounts, ${n(followed.events)} events, ` +
       `${n(recent.not_projected)} decisions not projected yet` +
       (recent.since === null ? '' : `, followed, not decided again, the first of ${recent.since}`),
     `             ${n(sums.granted)} granted = ${n(sums.consumed)} consumed + ` +

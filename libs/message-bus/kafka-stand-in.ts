@@ -30,6 +30,8 @@ export interface StandInOptions {
   readonly partitions: readonly number[];
   /** Before a join is answered. */
   readonly joining?: () => Promise<void>;
+  /** Before a heartbeat is answered. */
+  readonly heartbeating?: () => Promise<void>;
   /** Before the connections are closed. */
   readonly disconnecting?: () => Promise<void>;
 }
@@ -48,7 +50,7 @@ export function standInClient(options: StandInOptions) {
 }
 
 function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
-  const { topic, partitions, joining, disconnecting } = options;
+  const { topic, partitions, joining, heartbeating, disconnecting } = options;
   const events = new EventEmitter();
   const paused = new Set<number>();
   let handler: ConsumerRunConfig['eachBatch'];
@@ -70,7 +72,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
       }),
     }),
     leaveGroup: async () => void leaves++,
-    heartbeat: async () => {},
+    heartbeat: async () => heartbeating?.(),
     offsetCommit: async () => {},
     offsetFetch: async () => ({
       responses: [

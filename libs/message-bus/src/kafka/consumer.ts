@@ -83,8 +83,12 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
 
   const hooksOf = (isInForce: () => boolean): GroupHooks => ({
     async beforeJoin(held) {
-      if (!isInForce()) throw new Superseded('another connection is in its place');
+      const requireInForce = () => {
+        if (!isInForce()) throw new Superseded('another connection is in its place');
+      };
+      requireInForce();
       await member.hooks.beforeJoin(held);
+      requireInForce(); // handing over takes its time
     },
     async joined(membership) {
       if (isInForce() && !closing) return member.hooks.joined(membership);

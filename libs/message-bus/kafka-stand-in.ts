@@ -20,6 +20,8 @@ export interface StandIn {
   /** Partitions of the topic that are not fetched. */
   paused(): readonly number[];
   emit(event: string, payload: object): void;
+  /** Leaves the group, as kafkajs does before it tells of a crash. */
+  stop(): void;
   /** How often the broker was told that the member leaves. */
   leaves(): number;
   disconnected(): boolean;
@@ -56,6 +58,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
   let handler: ConsumerRunConfig['eachBatch'];
   let answer: ((offsets: readonly number[]) => void) | undefined;
   let leaves = 0;
+  let stopped = false;
   let disconnected = false;
 
   const broker = {
@@ -120,6 +123,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
       for (const one of wanted) for (const partition of one.partitions) paused.add(partition);
     },
     resume: (wanted: readonly { partitions?: readonly number[] }[]) => {
+      if (stopped) throw new Error('Consumer group was not initialized');
       for (const { partitions: some = partitions } of wanted)
         for (const partition of some) paused.delete(partition);
     },
@@ -146,6 +150,10 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
     },
     paused: () => [...paused],
     emit: (event, payload) => void events.emit(event, { payload }),
+    stop() {
+      stopped = true;
+      events.emit('consumer.stop', {});
+    },
     leaves: () => leaves,
     disconnected: () => disconnected,
   };

@@ -122,6 +122,11 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       crashes = 0;
       member.heard();
     });
+    // A crash is told only when its connections are closed, which may wait for a broker that is silent:
+    // by then the group has been left, and kafkajs takes no word of its partitions any more.
+    incarnation.on('consumer.stop', () => {
+      if (isInForce()) member.lose();
+    });
     incarnation.on('consumer.crash', ({ payload }) => crashed(incarnation, payload.error));
     consumer = incarnation;
     return incarnation;

@@ -20,6 +20,8 @@ export interface StandIn {
   /** Partitions of the topic that are not fetched. */
   paused(): readonly number[];
   emit(event: string, payload: object): void;
+  /** Leaves the group, as kafkajs does before it tells of a crash. */
+  stop(): void;
   /** How often the broker was told that the member leaves. */
   leaves(): number;
   disconnected(): boolean;
@@ -30,6 +32,8 @@ export interface StandInOptions {
   readonly partitions: readonly number[];
   /** Before a join is answered. */
   readonly joining?: () => Promise<void>;
+  /** Before a heartbeat is answered. */
+  readonly heartbeating?: () => Promise<void>;
   /** Before the connections are closed. */
   readonly disconnecting?: () => Promise<void>;
 }
@@ -48,12 +52,13 @@ export function standInClient(options: StandInOptions) {
 }
 
 function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
-  const { topic, partitions, joining, disconnecting } = options;
+  const { topic, partitions, joining, heartbeating, disconnecting } = options;
   const events = new EventEmitter();
   const paused = new Set<number>();
   let handler: ConsumerRunConfig['eachBatch'];
   let answer: ((offsets: readonly number[]) => void) | undefined;
   let leaves = 0;
+  let stopped = false;
   let disconnected = false;
 
   const broker = {
@@ -70,7 +75,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
       }),
     }),
     leaveGroup: async () => void leaves++,
-    heartbeat: async () => {},
+    heartbeat: async () => heartbeating?.(),
     offsetCommit: async () => {},
     offsetFetch: async () => ({
       responses: [
@@ -118,6 +123,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
       for (const one of wanted) for (const partition of one.partitions) paused.add(partition);
     },
     resume: (wanted: readonly { partitions?: readonly number[] }[]) => {
+      if (stopped) throw new Error('Consumer group was not initialized');
       for (const { partitions: some = partitions } of wanted)
         for (const partition of some) paused.delete(partition);
     },
@@ -144,6 +150,10 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
     },
     paused: () => [...paused],
     emit: (event, payload) => void events.emit(event, { payload }),
+    stop() {
+      stopped = true;
+      events.emit('consumer.stop', {});
+    },
     leaves: () => leaves,
     disconnected: () => disconnected,
   };

@@ -82,8 +82,10 @@ export async function* readAll(
   let after = range.after === null ? null : requirePosition(range.after);
   const until = range.until === undefined ? undefined : requirePosition(range.until);
   if (after !== null) await requireThere(sources, after);
-  const { position: head } = await headOfLog(sources);
+  const { position: head, source } = await headOfLog(sources);
   if (head === undefined) return;
+  /** Whose pages reach as far as the head. */
+  let whole = source;
   const end = until !== undefined && comparePositions(until, head) < 0 ? until : head;
 
   const search = searchAll(sources, range.prefix);
@@ -91,7 +93,12 @@ export async function* readAll(
     const page = await search.page(after, range.batch_size);
     const events = page.events.filter(({ position }) => comparePositions(position, end) <= 0);
     if (events.length > 0) yield events.map(({ event }) => event);
-    if (page.is_last || events.length < page.events.length) return;
+    if (events.length < page.events.length) return;
     after = page.read_to;
+    if (!page.is_last) continue;
+    if (page.source === whole) return;
+    // Of another server, such as a new leader: it may have been behind when it gave the page.
+    await requireThere(sources, head);
+    whole = (await headOfLog(sources)).source;
   }
 }

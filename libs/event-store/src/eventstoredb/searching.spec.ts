@@ -3,6 +3,7 @@ import type { AllSources } from './log-pages.js';
 import type { PageReader } from './pages.js';
 import { comparePositions, type Position } from './position.js';
 import type { ReadEvent } from './read-codec.js';
+import { readAll } from './reading-all.js';
 import { searchAll } from './searching.js';
 import { subscription } from './subscription.js';
 
@@ -111,4 +112,29 @@ it('is not taken past an event by where the log ends, when it has not got there 
   expect((await batches.next()).value).toMatchObject([{ event_id: 'id-0' }]);
   expect((await batches.next()).value).toMatchObject([{ event_id: 'id-2501' }]);
   ending.abort();
+});
+
+it('reads all of the log from a new leader that is behind when it is asked first', async () => {
+  const log = 'a-aaa-';
+  const { events, sources: of_old } = serverWith(log, 10);
+  const { sources: of_behind } = serverWith(log.slice(0, 3), 10);
+  const { sources: of_new } = serverWith(log, 10);
+  let [leader, asked] = [of_old, 0];
+  const pages: PageReader = {
+    async read(request, signal) {
+      const page = await leader.pages.read(request, signal);
+      if (leader === of_old) leader = of_behind;
+      else if (++asked === 3) leader = of_new;
+      return page;
+    },
+  };
+  const failures: unknown[] = [];
+  const persistence = { attempts: 1, on_failure: (error: unknown) => failures.push(error) };
+  const sources: AllSources = { pages, persistence, behind_timeout_ms: 10_000 };
+  const found: string[] = [];
+  for await (const batch of readAll(sources, { prefix: OURS, after: null, batch_size: 10 }))
+    found.push(...batch.map(({ event_id }) => event_id));
+  const ours = events.filter(({ event }) => event.stream.startsWith(OURS));
+  expect(found).toEqual(ours.map(({ event }) => event.event_id));
+  expect(failures.length).toBeGreaterThan(0); // that it waits is told
 });

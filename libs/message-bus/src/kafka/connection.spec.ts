@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { BrokersFunction } from 'kafkajs';
 import { Secret } from '#libs/platform';
 import { clientConfig, withAdmin, type KafkaConnection } from './connection.js';
 
@@ -19,6 +20,12 @@ it('a socket that never connects may be let go of any number of times without a 
   for (let n = 0; n < 20; n += 1) socket.unref(); // as each disconnect of kafkajs does
   expect(socket.listenerCount('connect')).toBe(before + 20);
   expect(socket.getMaxListeners()).toBe(0);
+});
+
+it('begins with another broker each time: one that hangs must not keep everybody out', async () => {
+  const { brokers } = clientConfig({ brokers: ['a:1', 'b:1'], client_id: 'test' });
+  const next = brokers as BrokersFunction;
+  expect([await next(), await next(), await next()]).toEqual([['a:1'], ['b:1'], ['a:1']]);
 });
 
 describe('a login', () => {

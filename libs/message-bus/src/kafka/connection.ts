@@ -39,8 +39,11 @@ export const createClient = (connection: KafkaConnection): kafkajs.Kafka =>
 
 export function clientConfig(connection: KafkaConnection): KafkaConfig {
   const { on_log, sasl, tls, socket_factory } = connection;
+  let asked = 0;
   const config: KafkaConfig = {
-    brokers: [...connection.brokers],
+    // Every new client of kafkajs begins with the first one that it is given, and stays there when that
+    // takes connections but answers nothing: whoever begins again is given another.
+    brokers: () => [connection.brokers[asked++ % connection.brokers.length]!],
     clientId: connection.client_id,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -157,6 +157,47 @@ describe('client hazard 14: a connection on which nothing arrives any more, and 
   });
 });
 
+it('F5: a client that has left the group has lost its partitions, before it tells of its crash', async () => {
+  const { current, incarnations, batches, failures } = await started();
+  await joined();
+  await give(current(), [0, 1, 2, 3]);
+  await until(() => batches.length === 1);
+  expect(current().paused()).toEqual([0]);
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown) => rejections.push(reason);
+  process.on('unhandledRejection', onRejection);
+  current().stop();
+  finish(); // what had filled up drains
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off('unhandledRejection', onRejection);
+  expect(rejections).toEqual([]);
+  expect(consumer.assigned()).toEqual([]);
+  expect(batches[0]!.control.signal.aborted).toBe(true);
+  current().emit('consumer.crash', { error: CONNECTION_LOST });
+  await until(() => incarnations.length === 2);
+  await joined();
+  expect(failures).toEqual(['Closed connection']);
+});
+
+it('F5: a client that was replaced while it handed over takes nothing from its successor', async () => {
+  let answer = () => {};
+  const heartbeating = () => new Promise<void>((resolve) => (answer = resolve));
+  const { incarnations, batches } = await started({}, { heartbeating });
+  await joined();
+  const [first] = incarnations;
+  await give(first!, [0]);
+  await until(() => batches.length === 1);
+  const joining = first!.group.joinAndSync().catch((error: Error) => error.name);
+  await new Promise((resolve) => setTimeout(resolve, 20)); // its heartbeat is not answered
+  first!.emit('consumer.crash', { error: CONNECTION_LOST });
+  await until(() => incarnations.length === 2);
+  await joined();
+  answer();
+  expect(await joining).toBe('Superseded');
+  expect(consumer.assigned()).toEqual([0]);
+  expect(await give(incarnations[1]!, [0, 1])).toBe('1');
+});
+
 describe('a close', () => {
   it('client hazard 15: while it joins leaves the group as soon as it has joined', async () => {
     let join = () => {};

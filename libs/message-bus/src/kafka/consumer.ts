@@ -83,8 +83,12 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
 
   const hooksOf = (isInForce: () => boolean): GroupHooks => ({
     async beforeJoin(held) {
-      if (!isInForce()) throw new Superseded('another connection is in its place');
+      const requireInForce = () => {
+        if (!isInForce()) throw new Superseded('another connection is in its place');
+      };
+      requireInForce();
       await member.hooks.beforeJoin(held);
+      requireInForce(); // handing over takes its time
     },
     async joined(membership) {
       if (isInForce() && !closing) return member.hooks.joined(membership);
@@ -117,6 +121,11 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       if (!isInForce()) return;
       crashes = 0;
       member.heard();
+    });
+    // A crash is told only when its connections are closed, which may wait for a broker that is silent:
+    // by then the group has been left, and kafkajs takes no word of its partitions any more.
+    incarnation.on('consumer.stop', () => {
+      if (isInForce()) member.lose();
     });
     incarnation.on('consumer.crash', ({ payload }) => crashed(incarnation, payload.error));
     consumer = incarnation;

@@ -174,6 +174,47 @@ describe('a zombie, by generation', () => {
     },
   );
 
+  it('keeps a later membership when a commit under an earlier one is answered late', async () => {
+    const { member, batches, finish } = memberWith();
+    let refuse = (_error: Error) => {};
+    let is_asked = false;
+    const commit = () => {
+      is_asked = true;
+      return new Promise<void>((_resolve, reject) => (refuse = reject));
+    };
+    member.hooks.joined({ ...membershipOf(0).membership, commit });
+    member.buffers.add('t', 0, [message(0, 5)], 6);
+    await until(() => batches.length === 1);
+    finish();
+    await until(() => is_asked);
+    const later = membershipOf(0);
+    member.hooks.joined(later.membership);
+    refuse(protocolError('ILLEGAL_GENERATION'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(member.membership()).toBe(later.membership);
+    member.buffers.add('t', 0, [message(0, 5)], 6);
+    await until(() => batches.length === 2);
+    finish();
+    await until(() => later.commits.length === 1);
+  });
+
+  it('keeps a later membership when a heartbeat of an earlier one is answered late', async () => {
+    const { member, batches } = memberWith({ session_timeout_ms: 10 });
+    let refuse = (_error: Error) => {};
+    const heartbeat = () => new Promise<void>((_resolve, reject) => (refuse = reject));
+    member.hooks.joined({ ...membershipOf(0).membership, heartbeat });
+    member.buffers.add('t', 0, [message(0, 5)], 6);
+    await until(() => batches.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const asking = batches[0]!.control.heartbeat();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const later = membershipOf(0);
+    member.hooks.joined(later.membership);
+    refuse(protocolError('UNKNOWN_MEMBER_ID'));
+    await expect(asking).rejects.toBeInstanceOf(OwnershipLost);
+    expect(member.membership()).toBe(later.membership);
+  });
+
   it('F28: asks the broker after a long silence, and stops when it is unknown there', async () => {
     const { member, batches } = memberWith({ session_timeout_ms: 40 });
     const held = membershipOf(0);

@@ -54,27 +54,29 @@ export function createGroupMember(
   /** An event loop that stood still may have slept through its eviction (F28): then the broker is asked. */
   const confirm = async () => {
     if (performance.now() - heard_at < settings.session_timeout_ms / 2) return;
+    const asked = membership;
     try {
-      await membership?.heartbeat();
+      await asked?.heartbeat();
       heard();
     } catch (error) {
       if (typeOf(error) === 'REBALANCE_IN_PROGRESS') return heard(); // still held until it joins again
-      if (isEvicted(error)) lose();
+      if (isEvicted(error)) loseUnder(asked);
       throw new OwnershipLost('the broker does not confirm the partitions', { cause: error });
     }
   };
 
   const commit = async (cursors: readonly Cursor[]): Promise<readonly Cursor[]> => {
     const mine = cursors.filter((cursor) => cursor.epoch === epoch);
-    if (membership === undefined || mine.length === 0) return cursors;
+    const asked = membership;
+    if (asked === undefined || mine.length === 0) return cursors;
     try {
       // The generation is taken when this is called, in the same turn as the epoch is compared:
       // a commit can not slip into a later generation, in which the partition is another's.
-      await membership.commit(offsetsOf(mine));
+      await asked.commit(offsetsOf(mine));
       heard();
     } catch (error) {
       if (!isEvicted(error)) throw error;
-      lose();
+      loseUnder(asked);
       return cursors;
     }
     return cursors.filter((cursor) => cursor.epoch !== epoch);
@@ -86,6 +88,14 @@ export function createGroupMember(
     membership = undefined;
     member.lose(member.held());
     buffers.clear();
+  };
+
+  /**
+   * An answer that comes late is of an earlier membership: it says nothing of the one in force, which
+   * nobody would join again, since its own heartbeats succeed.
+   */
+  const loseUnder = (earlier: Membership | undefined) => {
+    if (membership === earlier) lose();
   };
 
   /** Lets the batch in hand be finished and committed, and the broker know that somebody is there. */
@@ -112,8 +122,9 @@ export function createGroupMember(
     close: member.close,
     hooks: {
       async beforeJoin(held) {
-        if (held !== undefined && membership !== undefined) await handOver(held.heartbeat);
-        lose();
+        const handed_over = membership;
+        if (held !== undefined && handed_over !== undefined) await handOver(held.heartbeat);
+        loseUnder(handed_over);
       },
       joined(joined) {
         lose();

@@ -206,6 +206,14 @@ const rejectGrant = (
   account: ReadonlyAccount,
   context: Context,
   reason: GrantRejectionReason,
+): GrantRejected => grantRejection(request, context, reason, balanceOf(account));
+
+/** The rejection of a grant, which repeats what was asked. */
+export const grantRejection = (
+  request: CreditsGrantRequested,
+  context: Omit<Context, 'price_book'>,
+  reason: GrantRejectionReason,
+  balance_after: GrantRejected['balance_after'],
 ): GrantRejected => ({
   type: 'GrantRejected',
   ...decisionFields(request, context),
@@ -215,7 +223,7 @@ const rejectGrant = (
   effective_at: request.effective_at ?? context.now,
   expires_at: request.expires_at ?? null,
   ...(request.paid && { paid: request.paid }),
-  balance_after: balanceOf(account),
+  balance_after,
 });
 
 /** What the event that decides a request repeats of it, in the order in which it is stored. */

@@ -8,7 +8,7 @@ import {
   type LedgerRequest,
   type PriceBookEvent,
 } from '#libs/contracts';
-import { decisionFields } from '#libs/ledger';
+import { decisionFields, grantRejection } from '#libs/ledger';
 import { difference } from './difference.js';
 
 /**
@@ -42,23 +42,14 @@ function repeatedBy(request: LedgerRequest, data: string): string | undefined {
     case 'CreditsGrantRequested': {
       const event = decodeAccountEvent(data);
       if (event.type !== 'GrantRejected') return undefined;
-      const { type, reason, balance_after } = event;
-      return encodeEvent({
-        type,
-        ...askedBy(request, event),
-        reason,
-        asked_credits: request.credits,
-        kind: request.kind,
-        effective_at: request.effective_at ?? event.recorded_at,
-        expires_at: request.expires_at ?? null,
-        ...(request.paid && { paid: request.paid }),
-        balance_after,
-      });
+      const { reason, balance_after } = event;
+      return encodeEvent(grantRejection(request, contextOf(event), reason, balance_after));
     }
     case 'PriceBookPublishRequested': {
       const event = decodePriceBookEvent(data);
       const { account_id, version, effective_from } = request;
-      const asked = { ...askedBy(request, event), account_id, version, effective_from };
+      const fields = decisionFields(request, contextOf(event));
+      const asked = { ...fields, account_id, version, effective_from };
       return event.type === 'PriceBookPublished'
         ? encodeEvent({ type: event.type, ...asked, prices: recordedPrices(request.prices) })
         : encodeEvent({ type: event.type, ...asked, reason: event.reason });
@@ -69,7 +60,8 @@ function repeatedBy(request: LedgerRequest, data: string): string | undefined {
   }
 }
 
-const askedBy = (
-  request: LedgerRequest,
-  { recorded_at: now, source, fingerprint }: GrantRejected | PriceBookEvent,
-) => decisionFields(request, { now, source, fingerprint });
+const contextOf = ({ recorded_at: now, source, fingerprint }: GrantRejected | PriceBookEvent) => ({
+  now,
+  source,
+  fingerprint,
+});

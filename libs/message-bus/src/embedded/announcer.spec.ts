@@ -22,8 +22,9 @@ function slowPool() {
   };
 }
 
-it('tells in two steps, and is closed only after both', async () => {
-  const { pool, asked, answer, end } = slowPool();
+/** An announcer over such a pool that has something to tell. */
+function announcing() {
+  const { pool, ...rest } = slowPool();
   const errors: unknown[] = [];
   const announcer = createAnnouncer(
     pool,
@@ -32,6 +33,11 @@ it('tells in two steps, and is closed only after both', async () => {
     (error) => errors.push(error),
   );
   announcer.announce('t');
+  return { announcer, errors, ...rest };
+}
+
+it('tells in two steps, and is closed only after both', async () => {
+  const { announcer, asked, answer, end, errors } = announcing();
   await until(() => asked.length === 1);
   const closing = announcer.close().then(end);
   answer(); // how many listen
@@ -43,15 +49,7 @@ it('tells in two steps, and is closed only after both', async () => {
 });
 
 it('begins nothing after it was closed', async () => {
-  const { pool, asked, end } = slowPool();
-  const errors: unknown[] = [];
-  const announcer = createAnnouncer(
-    pool,
-    'me',
-    () => true,
-    (error) => errors.push(error),
-  );
-  announcer.announce('t');
+  const { announcer, asked, end, errors } = announcing();
   await announcer.close().then(end);
   await sleep(30);
   expect(asked).toEqual([]);

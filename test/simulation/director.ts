@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+
+/** What may go wrong. Each is met in a run or not, and so often as that run's odds say. */
+export const FAULTS = [
+  'append: not written, no answer',
+  'append: written, no answer',
+  'append: written later, no answer',
+  'publish: nothing sent',
+  'publish: sent, no answer',
+  'look-up: fails',
+  'reading: fails',
+  'writer: killed',
+  'partition: moved to another writer',
+  'read side: restored from a backup',
+  'read side: snapshots of another version',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Faults of one run; then it must come to its end without any. */
+const MAX_FAULTS = 40;
+/** Steps that no run of this size comes near to. */
+const MAX_STEPS = 20_000;
+
+export type Odds = Readonly<Record<Fault, number>>;
+
+/** Per fault how often in a hundred: most runs have a few kinds of them, and those often. */
+export const odds: fc.Arbitrary<Odds> = fc.record(
+  Object.fromEntries(
+    FAULTS.map((fault) => [fault, fc.constantFrom(0, 0, 3, 15, 40)]),
+  ) as unknown as Record<Fault, fc.Arbitrary<number>>,
+);
+
+/** Decides what happens next in a run, and in which order: all of it follows from fast-check's seed. */
+export interface Director {
+  /** Resolves when it is this one's turn. */
+  turn(label: string): Promise<void>;
+  /** Whether this fault happens here and now. */
+  strikes(fault: Fault): boolean;
+  /** A whole number from `min` to `max`. */
+  pick(min: number, max: number): number;
+  /** Whether the run has gone on for longer than any would. */
+  isExhausted(): boolean;
+  /** Something that the runs must meet at least once, all taken together. */
+  met(what: string): void;
+}
+
+export function newDirector(
+  scheduler: fc.Scheduler,
+  draw: fc.GeneratorValue,
+  odds_of_run: Odds,
+  seen: Map<string, number>,
+): Director {
+  let faults = 0;
+  let steps = 0;
+  const met = (what: string) => void seen.set(what, (seen.get(what) ?? 0) + 1);
+  const pick = (min: number, max: number) => draw(fc.integer, { min, max });
+  return {
+    async turn(label) {
+      steps += 1;
+      await scheduler.schedule(Promise.resolve(), label);
+    },
+    strikes(fault) {
+      if (faults >= MAX_FAULTS || odds_of_run[fault] === 0) return false;
+      if (pick(0, 99) >= odds_of_run[fault]) return false;
+      faults += 1;
+      met(fault);
+      return true;
+    },
+    pick,
+    isExhausted: () => steps > MAX_STEPS,
+    met,
+  };
+}

@@ -1,12 +1,14 @@
 import {
   accountKey,
   encodeRequest,
+  instantOf,
+  REQUEST_TOPICS,
   TOPICS,
   type AccountRequest,
-  type Instant,
+  type PriceBookPublishRequested,
 } from '#libs/contracts';
 import type { ReceivedMessage } from '#libs/message-bus';
-import type { Sent } from '../ledger/commands.js';
+import type { Command } from '../ledger/model.js';
 import { requestOf } from '../ledger/history.js';
 import { minutes, TENANT } from '../ledger/requests.js';
 
@@ -14,59 +16,79 @@ export const PARTITIONS = 2;
 /** Before every stamp: a request must not come from the future. */
 const LONG_AGO = minutes(-1_000);
 
-/** One caller's command on its way: whose account, what, and the broker's stamp. */
-export interface Posted extends Sent {
+/** What a caller wants of an account ... */
+export interface AccountPost {
   readonly account_id: string;
+  readonly command: Command;
 }
+/** ... or of the price books, which the model knows nothing of. */
+export type Post = AccountPost | { readonly publication: PriceBookPublishRequested };
 
 export interface Delivered {
-  readonly posted: Posted;
+  readonly post: Post;
   readonly message: ReceivedMessage;
 }
 
-/** A partition of the requests' topic and who may commit on it. */
-export interface Partition {
-  readonly log: Delivered[];
+/** A partition of one topic. */
+export interface Log {
+  readonly delivered: Delivered[];
   committed: number;
+}
+
+/** The same partition of both topics, which go to one member together. */
+export interface Partition {
+  readonly logs: readonly Log[];
   /** Raised with every new holder: a commit under an older one is refused. */
   epoch: number;
+  moved_at_ms: number;
 }
 
 /** The message bus as several processes see it. */
 export interface Broker {
   readonly partitions: readonly Partition[];
-  post(posted: Posted): void;
+  post(post: Post, stamp_ms: number): void;
+  /** Messages that are posted and not committed. */
+  backlog(): number;
   /** Whether all that will ever be posted is committed. */
   isDone(): boolean;
 }
 
 export function newBroker(total: number): Broker {
   const partitions = Array.from({ length: PARTITIONS }, () => ({
-    log: [] as Delivered[],
-    committed: 0,
+    logs: REQUEST_TOPICS.map(() => ({ delivered: [] as Delivered[], committed: 0 })),
     epoch: 0,
+    moved_at_ms: 0,
   }));
+  const logs = partitions.flatMap((partition) => partition.logs);
+  let posted = 0;
   return {
     partitions,
-    post(posted) {
-      const partition = Number(posted.account_id.at(-1)) % PARTITIONS;
-      const { log } = partitions[partition]!;
-      log.push({ posted, message: messageOf(posted, partition, log.length) });
+    post(post, stamp_ms) {
+      posted += 1;
+      const request = 'publication' in post ? post.publication : accountRequestOf(post, posted);
+      const partition = 'publication' in post ? 0 : Number(post.account_id.at(-1)) % PARTITIONS;
+      const topic = request.type === 'UsageRequested' ? TOPICS.usage : TOPICS.requests;
+      const { delivered } = partitions[partition]!.logs[REQUEST_TOPICS.indexOf(topic)]!;
+      const message = {
+        topic,
+        partition,
+        offset: delivered.length,
+        timestamp: instantOf(stamp_ms),
+        key: accountKey(TENANT, request.account_id),
+        value: encodeRequest(request),
+        headers: {},
+      };
+      delivered.push({ post, message });
     },
-    isDone: () => partitions.reduce((sum, { committed }) => sum + committed, 0) === total,
+    backlog: () => posted - committedIn(logs),
+    isDone: () => committedIn(logs) === total,
   };
 }
 
-function messageOf(posted: Posted, partition: number, offset: number): ReceivedMessage {
-  const { account_id, command, stamp } = posted;
-  const request = { ...requestOf(command, offset), account_id, occurred_at: LONG_AGO };
-  return {
-    topic: TOPICS.requests,
-    partition,
-    offset,
-    timestamp: stamp as Instant,
-    key: accountKey(TENANT, account_id),
-    value: encodeRequest(request as AccountRequest),
-    headers: {},
-  };
+function accountRequestOf({ account_id, command }: AccountPost, attempt: number): AccountRequest {
+  const request = requestOf(command, attempt);
+  return { ...request, account_id, occurred_at: LONG_AGO } as AccountRequest;
 }
+
+const committedIn = (logs: readonly Log[]) =>
+  logs.reduce((sum, { committed }) => sum + committed, 0);

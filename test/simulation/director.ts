@@ -1,15 +1,19 @@
 import fc from 'fast-check';
+import { NOON } from '../ledger/requests.js';
+import type { Scenario } from './scenario.js';
 
 /** What may go wrong. Each is met in a run or not, and so often as that run's odds say. */
 export const FAULTS = [
   'append: not written, no answer',
   'append: written, no answer',
   'append: written later, no answer',
+  'append: refused',
   'publish: nothing sent',
   'publish: sent, no answer',
   'look-up: fails',
   'reading: fails',
   'writer: killed',
+  'writer: stands still',
   'partition: moved to another writer',
   'read side: restored from a backup',
   'read side: snapshots of another version',
@@ -23,15 +27,12 @@ const MAX_STEPS = 20_000;
 
 export type Odds = Readonly<Record<Fault, number>>;
 
-/** Per fault how often in a hundred: most runs have a few kinds of them, and those often. */
-export const odds: fc.Arbitrary<Odds> = fc.record(
-  Object.fromEntries(
-    FAULTS.map((fault) => [fault, fc.constantFrom(0, 0, 3, 15, 40)]),
-  ) as unknown as Record<Fault, fc.Arbitrary<number>>,
-);
+const BEGIN_MS = Date.parse(NOON);
 
 /** Decides what happens next in a run, and in which order: all of it follows from fast-check's seed. */
 export interface Director {
+  /** Simulated time, in epoch milliseconds. */
+  now(): number;
   /** Resolves when it is this one's turn. */
   turn(label: string): Promise<void>;
   /** Whether this fault happens here and now. */
@@ -47,7 +48,7 @@ export interface Director {
 export function newDirector(
   scheduler: fc.Scheduler,
   draw: fc.GeneratorValue,
-  odds_of_run: Odds,
+  { odds: odds_of_run, turn_ms }: Pick<Scenario, 'odds' | 'turn_ms'>,
   seen: Map<string, number>,
 ): Director {
   let faults = 0;
@@ -55,6 +56,7 @@ export function newDirector(
   const met = (what: string) => void seen.set(what, (seen.get(what) ?? 0) + 1);
   const pick = (min: number, max: number) => draw(fc.integer, { min, max });
   return {
+    now: () => BEGIN_MS + steps * turn_ms,
     async turn(label) {
       steps += 1;
       await scheduler.schedule(Promise.resolve(), label);

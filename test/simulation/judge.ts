@@ -5,13 +5,18 @@ import {
   decodeAccountEvent,
   decodeDeadLetter,
   decodeDecision,
+  decodePriceBookEvent,
   decodeRequest,
   fingerprintOf,
   followLink,
   GENESIS,
+  PRICE_BOOK_ACCOUNT,
+  priceBookStream,
   TOPICS,
   VersionConflict,
+  type AccountEvent,
   type Decision,
+  type MessageCoordinate,
 } from '#libs/contracts';
 import { OwnershipLost, type OutgoingMessage } from '#libs/message-bus';
 import { isDeepStrictEqual } from 'node:util';
@@ -19,7 +24,8 @@ import { MODEL_PRICES } from '../ledger/commands.js';
 import { lineOf } from '../ledger/history.js';
 import { ModelLedger } from '../ledger/model.js';
 import { TENANT } from '../ledger/requests.js';
-import type { Delivered } from './broker.js';
+import type { AccountPost, Delivered } from './broker.js';
+import type { Director } from './director.js';
 import { Injected, type Servers } from './servers.js';
 
 /** Sees what a run does, and says what it must not have done. */
@@ -27,60 +33,93 @@ export interface Judge {
   published(topic: string, message: OutgoingMessage): void;
   committed(delivered: readonly Delivered[]): void;
   failed(error: unknown): void;
-  /** At the end of a run over these messages, per partition in their order: what was wrong in it. */
-  complaints(logs: readonly (readonly Delivered[])[]): string[];
+  /** At the end of a run over these messages: what was wrong in it. */
+  complaints(delivered: readonly Delivered[]): string[];
 }
 
-export function newJudge({ log, read_side }: Servers): Judge {
+interface Wanted {
+  readonly command: AccountPost['command'];
+  readonly message: Delivered['message'];
+}
+
+export function newJudge({ log, read_side }: Servers, director: Pick<Director, 'met'>): Judge {
   const complaints: string[] = [];
   const outcomes = new Map<string, string[]>();
 
-  const streamOf = (account_id: string) =>
-    (log.streams.get(accountStream(accountKey(TENANT, account_id))) ?? []).map((recorded) => ({
-      recorded,
-      event: decodeAccountEvent(recorded.data),
-    }));
+  const read = <E>(stream: string, decode: (data: string) => E) =>
+    (log.streams.get(stream) ?? []).map((recorded) => ({ recorded, event: decode(recorded.data) }));
+  const books = () => read(priceBookStream(TENANT), decodePriceBookEvent);
+  const eventsOf = (account_id: string) =>
+    read(accountStream(accountKey(TENANT, account_id)), decodeAccountEvent);
 
   /** An answer that is no event as it stands in the log was given too early, or made up. */
   function checkDecision(decision: Decision): void {
-    const stream = streamOf(decision.account_id);
-    const first = stream.find(
-      ({ event }) => 'request_id' in event && event.request_id === decision.request_id,
-    );
+    const { account_id, request_id } = decision;
+    const stream = account_id === PRICE_BOOK_ACCOUNT ? books() : eventsOf(account_id);
     if (decision.outcome === 'expired' || decision.outcome === 'nothing_due') return;
-    if (!first || !('request_id' in first.event)) {
-      complaints.push(`answered before it is durable: ${tell(decision)}`);
-    } else if (decision.outcome === 'conflict') {
-      const { fingerprint } = first.event;
-      const isTrue =
-        decision.original_fingerprint === fingerprint && decision.fingerprint !== fingerprint;
-      if (!isTrue) complaints.push(`no such conflict: ${tell(decision)}`);
-    } else {
-      const original = decisionOf(first.event, first.recorded.revision);
-      if (isDeepStrictEqual({ ...decision, replayed: false }, original)) return;
-      complaints.push(`${tell(decision)} is not the original answer ${tell(original)}`);
+    for (const { event, recorded } of stream) {
+      if (!('request_id' in event) || event.request_id !== request_id) continue;
+      const original = decisionOf(event, recorded.revision);
+      const is_true =
+        decision.outcome === 'conflict'
+          ? decision.original_fingerprint === event.fingerprint &&
+            decision.fingerprint !== event.fingerprint
+          : isDeepStrictEqual({ ...decision, replayed: false }, original);
+      if (!is_true) complaints.push(`${tell(decision)} is answered, ${tell(original)} recorded`);
+      return;
+    }
+    complaints.push(`answered before it is durable: ${tell(decision)}`);
+  }
+
+  /** Messages in the order in which they were decided, which is that of their topic. */
+  function decidedOf(events: readonly AccountEvent[], wanted: readonly Wanted[]): Wanted[] {
+    const by_place = new Map(wanted.map((one) => [coordinateOf(one.message), one]));
+    const decided = new Set(events.map(({ source }) => by_place.get(coordinateOf(source))!));
+    const last = new Map<string, number>();
+    for (const { message } of decided) {
+      const { topic, offset } = message;
+      if (offset < (last.get(topic) ?? -1)) complaints.push(`${topic}@${offset} was overtaken`);
+      last.set(topic, offset);
+    }
+    return [...decided];
+  }
+
+  function checkAccount(account_id: string, wanted: readonly Wanted[]): void {
+    const stream = eventsOf(account_id);
+    const events = stream.map(({ event }) => event);
+    const decided = decidedOf(events, wanted);
+    const model = new ModelLedger(MODEL_PRICES);
+    const step = ({ command, message }: Wanted) => model.step(command, message.timestamp);
+    const expected = decided.flatMap((one) => step(one).recorded);
+    const lines = events.map(lineOf);
+    if (!isDeepStrictEqual(lines, expected)) {
+      complaints.push(`${account_id}: ${lines.join('\n  ')}\nis not\n  ${expected.join('\n  ')}`);
+    }
+    stream.reduce((head, { recorded }) => followLink(head, recorded), GENESIS);
+    for (const one of wanted) {
+      const place = placeOf(one.message.value);
+      const given = outcomes.get(place) ?? [];
+      // All that has an event of its own was decided: this is an answer to it once more.
+      const allowed = outcomesOf(step(one).answer);
+      const wrong = given.filter((outcome) => !allowed.includes(outcome));
+      if (wrong.length > 0) complaints.push(`${place} was ${wrong.join()}, not ${allowed.join()}`);
     }
   }
 
-  function checkAccount(account_id: string, delivered: readonly Delivered[]): void {
-    const model = new ModelLedger(MODEL_PRICES);
-    const steps = delivered.map(({ posted }) => model.step(posted.command, posted.stamp));
-    const expected = steps.flatMap(({ recorded }) => recorded);
-    const stream = streamOf(account_id);
-    const lines = stream.map(({ event }) => lineOf(event));
-    if (!isDeepStrictEqual(lines, expected)) {
-      complaints.push(
-        `${account_id} holds\n  ${lines.join('\n  ')}\nnot\n  ${expected.join('\n  ')}`,
-      );
-    }
-    stream.reduce((head, { recorded }) => followLink(head, recorded), GENESIS);
-    for (const [i, { message }] of delivered.entries()) {
-      const place = placeOf(message.value);
-      const given = outcomes.get(place) ?? [];
-      const allowed = outcomesOf(steps[i]!.answer);
-      const wrong = given.filter((outcome) => !allowed.includes(outcome));
-      if (given.length === 0) complaints.push(`${place} has no answer`);
-      if (wrong.length > 0) complaints.push(`${place} was ${wrong.join()}, not ${allowed.join()}`);
+  /** The price book of an event is the one in force when it was recorded. */
+  function checkPrices(events: readonly AccountEvent[]): void {
+    const versions = books().flatMap(({ event }) =>
+      event.type === 'PriceBookPublished' ? [event] : [],
+    );
+    for (const event of events) {
+      if (event.type !== 'UsageConsumed' && event.type !== 'UsageRejected') continue;
+      const { recorded_at, price_book_version } = event;
+      const begun = versions.filter(({ effective_from }) => effective_from <= recorded_at);
+      const latest = begun.map((book) => book.effective_from).reduce((a, b) => (b > a ? b : a));
+      const in_force = begun.findLast(({ effective_from }) => effective_from === latest)!;
+      if (begun.length > 1) director.met('a request by a later price book');
+      if (in_force.version === price_book_version) continue;
+      complaints.push(`${event.request_id}: ${price_book_version}, not ${in_force.version}`);
     }
   }
 
@@ -106,20 +145,28 @@ export function newJudge({ log, read_side }: Servers): Judge {
     failed(error) {
       if (!isExpected(error as Error)) complaints.push(`a batch failed: ${(error as Error).stack}`);
     },
-    complaints(logs) {
+    complaints(delivered) {
       for (const [key, why] of read_side.parked) complaints.push(`${key} was parked: ${why}`);
-      const all = logs.flat();
-      for (const account_id of new Set(all.map(({ posted }) => posted.account_id))) {
-        const own = all.filter(({ posted }) => posted.account_id === account_id);
-        checkAccount(account_id, own);
+      const by_account = new Map<string, Wanted[]>();
+      for (const { post, message } of delivered) {
+        if ('publication' in post) continue;
+        const { account_id, command } = post;
+        by_account.set(account_id, [...(by_account.get(account_id) ?? []), { command, message }]);
+      }
+      for (const [account_id, wanted] of by_account) {
+        checkAccount(account_id, wanted);
+        checkPrices(eventsOf(account_id).map(({ event }) => event));
       }
       return complaints;
     },
   };
 }
 
-const tell = (decision: Decision): string =>
-  `${decision.account_id} ${decision.request_id} ${decision.outcome} ${decision.credits} at ${decision.revision}`;
+const tell = ({ account_id, request_id, outcome, credits, revision }: Decision): string =>
+  `${account_id} ${request_id} ${outcome} ${credits} at ${revision}`;
+
+const coordinateOf = ({ topic, partition, offset }: MessageCoordinate): string =>
+  `${topic}/${partition}@${offset}`;
 
 function placeOf(value: unknown): string {
   const request = decodeRequest(String(value));
@@ -140,4 +187,4 @@ const isExpected = (error: Error): boolean =>
   error instanceof OwnershipLost ||
   error instanceof VersionConflict ||
   error.name === 'AbortError' ||
-  error.message.endsWith('has no price book yet');
+  /has no price book yet$|append refused, not allowed$/.test(error.message);

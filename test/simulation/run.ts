@@ -1,56 +1,54 @@
 import fc from 'fast-check';
-import { ACCOUNT_STREAM_PREFIX, accountKeyOfStream } from '#libs/contracts';
-import { newBroker, PARTITIONS, type Posted } from './broker.js';
-import { newDirector, type Odds } from './director.js';
+import { ACCOUNT_STREAM_PREFIX, accountKeyOfStream, instantOf } from '#libs/contracts';
+import { MIN_NOTICE_MS } from '#libs/ledger';
+import { newBroker, type Partition, type Post } from './broker.js';
+import { newDirector } from './director.js';
 import { newJudge } from './judge.js';
+import { publicationOf, type Announcement, type Scenario } from './scenario.js';
 import { newServers, show } from './servers.js';
 import { startWriter, type World, type WriterProcess } from './writer-process.js';
-import { sequences } from '../ledger/commands.js';
 
 const WRITERS = 2;
 const MAX_AT_ONCE = 5;
+/** Messages that wait; callers wait too, so that a history is long enough for prices to change. */
+const MAX_BACKLOG = 10;
+/** Of the brokers' clocks. */
+const MAX_SKEW_S = 2;
 
-/** The sequences of three accounts, two of which share a partition. */
-export const posts: fc.Arbitrary<readonly (readonly Posted[])[]> = fc.tuple(
-  ...['acct-0', 'acct-1', 'acct-2'].map((account_id) =>
-    sequences.map((sent) => sent.map((one) => ({ ...one, account_id }))),
-  ),
-);
-
-export interface Scenario {
-  readonly posts: readonly (readonly Posted[])[];
-  readonly odds: Odds;
-}
+type Queued = Post | Announcement;
 
 /**
  * One history from the first message to the last commit, with faults, and when everybody has ended:
  * what was wrong in it. `seen` counts the faults and situations that were met.
  */
 export async function run(
-  { posts: queues, odds }: Scenario,
+  scenario: Scenario,
   scheduler: fc.Scheduler,
   draw: fc.GeneratorValue,
   seen: Map<string, number>,
   damage: World['damage'] = (ports) => ports,
 ): Promise<string[]> {
-  const director = newDirector(scheduler, draw, odds, seen);
+  const director = newDirector(scheduler, draw, scenario, seen);
+  const waiting: Queued[][] = [...scenario.posts, scenario.announcements].map((queue) => [
+    ...queue,
+  ]);
   const servers = newServers();
-  const broker = newBroker(queues.flat().length);
-  const judge = newJudge(servers);
+  const broker = newBroker(waiting.flat().length);
+  const judge = newJudge(servers, director);
   const world: World = { director, broker, servers, judge, damage };
-  const holders = new Map<number, WriterProcess>();
+  const holders = new Map<Partition, WriterProcess>();
   const projected = new Map<string, number>();
-  const waiting = queues.map((queue) => [...queue]);
   const isOver = () => broker.isDone() || director.isExhausted();
 
-  const give = (partition: number, writer: WriterProcess) => {
-    broker.partitions[partition]!.epoch += 1;
+  const give = (partition: Partition, writer: WriterProcess) => {
+    partition.epoch += 1;
+    partition.moved_at_ms = director.now();
     holders.set(partition, writer);
     writer.take(partition);
   };
 
   /** The old holder learns of it later, and goes on until then. */
-  const move = async (partition: number, to: WriterProcess) => {
+  const move = async (partition: Partition, to: WriterProcess) => {
     const from = holders.get(partition)!;
     if (from === to) return;
     give(partition, to);
@@ -75,9 +73,14 @@ export async function run(
   };
 
   const post = () => {
+    if (broker.backlog() > MAX_BACKLOG) return;
     const open = waiting.filter((queue) => queue.length > 0);
     const queue = open[director.pick(0, Math.max(open.length - 1, 0))] ?? [];
-    for (const one of queue.splice(0, director.pick(1, MAX_AT_ONCE))) broker.post(one);
+    for (const queued of queue.splice(0, director.pick(1, MAX_AT_ONCE))) {
+      const now_ms = director.now();
+      const stamp_ms = now_ms + director.pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000;
+      broker.post('notice_turns' in queued ? announced(queued, now_ms) : queued, stamp_ms);
+    }
   };
   const project = () => {
     if (director.strikes('read side: snapshots of another version')) servers.read_side.outdate();
@@ -86,23 +89,25 @@ export async function run(
     const [stream, { length }] = accounts[director.pick(0, accounts.length - 1)]!;
     const least = director.strikes('read side: restored from a backup')
       ? -1
-      : projected.get(stream);
-    const revision = director.pick(least ?? -1, length - 1);
+      : (projected.get(stream) ?? -1);
+    const revision = director.pick(least, length - 1);
     projected.set(stream, revision);
     servers.read_side.project(new Map([[accountKeyOfStream(stream), revision]]));
   };
+  const announced = (announcement: Announcement, now_ms: number): Post => {
+    const notice_ms = MIN_NOTICE_MS + announcement.notice_turns * scenario.turn_ms;
+    return { publication: publicationOf(announcement, instantOf(now_ms + notice_ms)) };
+  };
+  const oneOf = <T>(choices: readonly T[]): T => choices[director.pick(0, choices.length - 1)]!;
   const meddle = async () => {
-    const writer = writers[director.pick(0, WRITERS - 1)]!;
-    if (director.strikes('writer: killed')) await restart(writer);
+    if (director.strikes('writer: killed')) await restart(oneOf(writers));
     if (director.strikes('partition: moved to another writer')) {
-      await move(director.pick(0, PARTITIONS - 1), writers[director.pick(0, WRITERS - 1)]!);
+      await move(oneOf(broker.partitions), oneOf(writers));
     }
   };
 
   const writers = Array.from({ length: WRITERS }, () => startWriter(world));
-  for (let partition = 0; partition < PARTITIONS; partition += 1) {
-    give(partition, writers[partition % WRITERS]!);
-  }
+  for (const [i, partition] of broker.partitions.entries()) give(partition, writers[i % WRITERS]!);
   await scheduler.waitFor(
     Promise.all([
       goOn('post', post),
@@ -112,8 +117,10 @@ export async function run(
     ]),
   );
   await scheduler.waitIdle();
-  if (director.isExhausted()) return ['it did not come to an end', ...judge.complaints([])];
-  return judge.complaints(broker.partitions.map(({ log }) => log));
+  if (director.isExhausted()) return ['it did not come to an end'];
+  return judge.complaints(
+    broker.partitions.flatMap(({ logs }) => logs.flatMap(({ delivered }) => delivered)),
+  );
 }
 
 const isAccountStream = (stream: string) => stream.startsWith(ACCOUNT_STREAM_PREFIX);

@@ -62,6 +62,7 @@ export function storeOver(servers: Servers, director: Director, turn: Turn): Eve
   };
 
   async function arrive(append: StreamAppend): Promise<AppendResult> {
+    if (director.strikes('append: refused')) return { kind: 'refused', why: 'not allowed' };
     if (director.strikes('append: not written, no answer')) return NO_ANSWER;
     if (director.strikes('append: written later, no answer')) {
       void writeLater(append);

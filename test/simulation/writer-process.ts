@@ -7,17 +7,16 @@ import {
 } from '#apps/ledger-writer';
 import { OwnershipLost } from '#libs/message-bus';
 import { COMMAND_PRICES } from '../ledger/commands.js';
-import { minutes } from '../ledger/requests.js';
-import type { Broker, Delivered } from './broker.js';
+import type { Broker, Delivered, Log, Partition } from './broker.js';
 import type { Director } from './director.js';
 import type { Judge } from './judge.js';
 import { Injected, readSideOver, storeOver, type Servers } from './servers.js';
 
 const MAX_BATCH = 8;
-/** Later than every stamp. */
-const CLOCK_MS = Date.parse(minutes(10_000));
-/** Of the writer's elapsed time, for what it reads again every now and then. */
-const TURN_MS = 100;
+/** A member that was not heard of for so long asks whether it still is one. */
+const SESSION_MS = 20_000;
+const MAX_SKEW_S = 2;
+const MAX_STANDSTILL = 100;
 
 export interface World {
   readonly director: Director;
@@ -28,10 +27,11 @@ export interface World {
   readonly damage: (ports: WriterPorts) => WriterPorts;
 }
 
-/** Where a process stands on a partition, for as long as it believes to hold it. */
+/** Where a process stands on a partition of one topic, for as long as it believes to hold it. */
 interface Cursor {
-  readonly partition: number;
+  readonly partition: Partition;
   readonly epoch: number;
+  readonly log: Log;
   next: number;
   lost: boolean;
 }
@@ -39,23 +39,25 @@ interface Cursor {
 /** A ledger-writer: the real one, between a broker and servers that are not. */
 export interface WriterProcess {
   /** It is given the partition, and reads on from what is committed. */
-  take(partition: number): void;
+  take(partition: Partition): void;
   /** It learns that the partition is another's. */
-  lose(partition: number): void;
+  lose(partition: Partition): void;
   /** It does nothing more; what it has sent is on its way all the same. */
   kill(): void;
 }
 
 export function startWriter(world: World): WriterProcess {
   const { director, broker, servers, judge } = world;
-  const cursors = new Map<number, Cursor>();
+  const cursors = new Set<Cursor>();
+  const skew_ms = director.pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000;
   let dead = false;
-  let turns = 0;
   let in_hand: { readonly ends: Map<Cursor, number>; readonly abort: AbortController } | undefined;
 
   const turn = async (label: string) => {
     await director.turn(label);
-    turns += 1;
+    if (director.strikes('writer: stands still')) {
+      for (let n = director.pick(1, MAX_STANDSTILL); n > 0; n -= 1) await director.turn('still');
+    }
     if (dead) await new Promise<never>(() => {});
   };
   const store = storeOver(servers, director, turn);
@@ -72,31 +74,30 @@ export function startWriter(world: World): WriterProcess {
       },
     },
     cache: new AccountCache(),
-    shelf: new PriceBookShelf(store, COMMAND_PRICES, () => turns * TURN_MS),
-    stalls: new Stalls(() => turns * TURN_MS),
+    shelf: new PriceBookShelf(store, COMMAND_PRICES, () => director.now()),
+    stalls: new Stalls(() => director.now()),
     async pause(_ms, signal) {
       await turn('pause');
       signal.throwIfAborted();
     },
     observe: () => {},
-    clock: () => CLOCK_MS,
+    clock: () => director.now() + skew_ms,
   });
 
   const lose = (cursor: Cursor) => {
     cursor.lost = true;
     if (in_hand?.ends.has(cursor)) in_hand.abort.abort();
-    if (cursors.get(cursor.partition) === cursor) cursors.delete(cursor.partition);
+    cursors.delete(cursor);
   };
 
   /** Some of what is there, cut anywhere. */
   function read(): { readonly ends: Map<Cursor, number>; readonly delivered: Delivered[] } {
     const ends = new Map<Cursor, number>();
     const delivered: Delivered[] = [];
-    for (const cursor of cursors.values()) {
-      const { log } = broker.partitions[cursor.partition]!;
-      const end = Math.min(log.length, cursor.next + director.pick(0, MAX_BATCH));
+    for (const cursor of cursors) {
+      const end = Math.min(cursor.log.delivered.length, cursor.next + director.pick(0, MAX_BATCH));
       if (end === cursor.next) continue;
-      delivered.push(...log.slice(cursor.next, end));
+      delivered.push(...cursor.log.delivered.slice(cursor.next, end));
       ends.set(cursor, end);
     }
     return { ends, delivered };
@@ -106,7 +107,7 @@ export function startWriter(world: World): WriterProcess {
   async function handle(delivered: readonly Delivered[], ends: Map<Cursor, number>) {
     const abort = new AbortController();
     in_hand = { ends, abort };
-    const isLost = () => [...ends.keys()].some((cursor) => cursor.lost);
+    const isLost = () => [...ends.keys()].some((cursor) => cursor.lost || isMissed(cursor));
     const heartbeat = async () => {
       await turn('heartbeat');
       if (isLost()) throw new OwnershipLost('moved to another writer');
@@ -123,18 +124,21 @@ export function startWriter(world: World): WriterProcess {
     }
   }
 
+  const isMissed = ({ partition, epoch }: Cursor) =>
+    partition.epoch !== epoch && director.now() - partition.moved_at_ms > SESSION_MS;
+
   async function commit(ends: ReadonlyMap<Cursor, number>): Promise<void> {
     await turn('commit');
     for (const [cursor, end] of ends) {
-      const partition = broker.partitions[cursor.partition]!;
+      const { log } = cursor;
       cursor.next = end;
-      if (cursor.epoch !== partition.epoch) {
+      if (cursor.epoch !== cursor.partition.epoch) {
         director.met('a commit that is refused');
         lose(cursor);
         continue;
       }
-      judge.committed(partition.log.slice(partition.committed, end));
-      partition.committed = end;
+      judge.committed(log.delivered.slice(log.committed, end));
+      log.committed = end;
     }
   }
 
@@ -150,12 +154,13 @@ export function startWriter(world: World): WriterProcess {
   live().catch((error: unknown) => judge.failed(error));
   return {
     take(partition) {
-      const { committed: next, epoch } = broker.partitions[partition]!;
-      cursors.set(partition, { partition, epoch, next, lost: false });
+      const { epoch, logs } = partition;
+      for (const log of logs) {
+        cursors.add({ partition, epoch, log, next: log.committed, lost: false });
+      }
     },
     lose(partition) {
-      const cursor = cursors.get(partition);
-      if (cursor) lose(cursor);
+      for (const cursor of cursors) if (cursor.partition === partition) lose(cursor);
     },
     kill() {
       dead = true;

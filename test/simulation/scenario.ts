@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import type { PriceBookPublishRequested } from '#libs/contracts';
+import { COMMAND_PRICES, sequences } from '../ledger/commands.js';
+import { publish } from '../ledger/requests.js';
+import type { AccountPost } from './broker.js';
+import { FAULTS, type Fault, type Odds } from './director.js';
+
+/** A price book that is announced so many steps more than the least notice before it is to count. */
+export interface Announcement {
+  readonly id: number;
+  readonly notice_turns: number;
+}
+
+/** What one history is made of, but for chance. */
+export interface Scenario {
+  /** Per account, in their order. */
+  readonly posts: readonly (readonly AccountPost[])[];
+  readonly announcements: readonly Announcement[];
+  readonly odds: Odds;
+  /** Simulated milliseconds that pass with each step. */
+  readonly turn_ms: number;
+}
+
+/** Per fault how often in a hundred: most runs have a few kinds of them, and those often. */
+const odds = fc.record(
+  Object.fromEntries(
+    FAULTS.map((fault) => [fault, fc.constantFrom(0, 0, 3, 15, 40)]),
+  ) as unknown as Record<Fault, fc.Arbitrary<number>>,
+);
+
+/** Three accounts, two of which share a partition. */
+const posts = fc.tuple(
+  ...['acct-0', 'acct-1', 'acct-2'].map((account_id) =>
+    sequences.map((sent) => sent.map(({ command }) => ({ account_id, command }))),
+  ),
+);
+
+/** Few ids, so that one comes again with another time. */
+const announcement = fc.record({
+  id: fc.nat(4),
+  notice_turns: fc.constantFrom(-1, 50, 150, 300, 600),
+});
+
+export const scenarios: fc.Arbitrary<Scenario> = fc.record({
+  posts,
+  announcements: fc.array(announcement, { maxLength: 6, size: 'max' }),
+  odds,
+  turn_ms: fc.constantFrom(100, 1_000, 5_000),
+});
+
+/** The same prices under another name: what a request costs does not depend on it. */
+export const publicationOf = (
+  { id }: Announcement,
+  effective_from: string,
+): PriceBookPublishRequested =>
+  publish({
+    request_id: `book-${id}`,
+    version: `version-${id}`,
+    effective_from,
+    prices: PRICES,
+  });
+
+const PRICES = JSON.parse(
+  JSON.stringify(COMMAND_PRICES.prices, (_key, value: unknown) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  ),
+) as object;

@@ -55,7 +55,7 @@ function textOf(
     `bus          ${n(read)} requests: ${countsText(requests)}`,
     `streams      ${n(followed.streams)} of accounts, ${n(followed.events)} events, ` +
       `${n(recent.not_projected)} decisions not projected yet` +
-      (recent.since === null ? '' : `, followed, not decided again, the first of ${recent.since}`),
+      (recent.since === null ? '' : `, the first of ${recent.since}`),
     `             ${n(sums.granted)} granted = ${n(sums.consumed)} consumed + ` +
       `${n(sums.expired)} expired + ${n(sums.granted - sums.consumed - sums.expired)} left`,
     `read models  ${n(sums.accounts)} accounts, ${n(sums.entries)} entries, ` +

@@ -70,6 +70,23 @@ it('refuses the commit of a member whose partition another has taken without its
   await until(async () => (await committedSum(bus, 'g', 't')) === 1);
 });
 
+it('F24: acknowledges nothing while the disk is full, says so, and writes it when there is room', async () => {
+  const errors: string[] = [];
+  const bus = await open({ partitions: 1, on_error: (error) => errors.push(String(error)) });
+  await database.pool.query(`
+    create function bus.full() returns trigger language plpgsql as $$
+    begin raise exception 'No space left on device' using errcode = 'disk_full'; end $$;
+    create trigger full_disk before insert on bus.batch for each row execute function bus.full()`);
+  let acknowledged = false;
+  const published = bus.publish('t', numbered('k', 3)).then(() => (acknowledged = true));
+  await until(() => errors.length >= 2);
+  expect(errors[0]).toContain('No space left on device');
+  expect(acknowledged).toBe(false);
+  await database.pool.query('drop trigger full_disk on bus.batch');
+  await published;
+  expect(await scanned(bus, 't')).toHaveLength(3);
+});
+
 it('F14: stops where the log has lost its end, and says so', async () => {
   const errors: string[] = [];
   const bus = await open({ partitions: 1, on_error: (error) => errors.push(String(error)) });

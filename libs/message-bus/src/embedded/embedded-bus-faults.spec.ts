@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPool, startEmbeddedPostgres } from '#libs/platform';
 import { jest } from '@jest/globals';
-import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
+import { freshDatabase, whileLocked, type TestDatabase } from '../../../../test/postgres.js';
 import { committedSum, message, numbered, scanned, until } from '../../contract-bench.js';
 import { PublishTimeout, type MessageBus, type ReceivedMessage } from '../index.js';
 import { embeddedMessageBus, type EmbeddedBusOptions } from './embedded-bus.js';
@@ -34,17 +34,8 @@ async function open(options: Partial<EmbeddedBusOptions> = {}): Promise<MessageB
 }
 
 /** Runs the work while no append can be written. */
-async function whileBlocked(work: () => Promise<void>): Promise<void> {
-  const client = await database.pool.connect();
-  await client.query('begin');
-  await client.query('lock table bus.partition in exclusive mode');
-  try {
-    await work();
-  } finally {
-    await client.query('rollback');
-    client.release();
-  }
-}
+const whileBlocked = (work: () => Promise<void>) =>
+  whileLocked(database.pool, 'bus.partition', 'exclusive', work);
 
 it('refuses another number of partitions than its topics were made with', async () => {
   await open({ partitions: 4 });

@@ -28,6 +28,24 @@ export async function freshDatabase(): Promise<TestDatabase> {
   return { url: url.href, pool, drop };
 }
 
+/** Runs `during` while the table is locked, and gives what it returned after that. */
+export async function whileLocked<T>(
+  pool: pg.Pool,
+  table: string,
+  mode: 'exclusive' | 'access exclusive',
+  during: () => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    await client.query(`lock table ${table} in ${mode} mode`);
+    return await during();
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
+}
+
 async function administer(server_url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: server_url });
   await client.connect();

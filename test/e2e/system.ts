@@ -41,12 +41,13 @@ export interface StandaloneSystem extends System, ServerProcess {
   killStorage(): Promise<void>;
 }
 
-/** Resolves when the ledger is ready. `env` adds to what its engines need. */
+/** Resolves when the ledger is ready. `env` adds to what its engines need; its data lie in `parent`. */
 export async function startSystem(
   kind: EngineKind,
   env: Environment = {},
+  parent?: string,
 ): Promise<StandaloneSystem> {
-  const kept = await throwAway('usage-ledger-e2e');
+  const kept = await throwAway('usage-ledger-e2e', parent);
   let backing: Backing | undefined;
   try {
     backing = await openBacking(kind, kept);

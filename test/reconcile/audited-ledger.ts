@@ -54,6 +54,8 @@ export interface AuditedLedger {
   /** Decides, projects and files everything that was published. */
   settle(): Promise<void>;
   decide(): Promise<void>;
+  /** Another writer of the group, which has only just started. */
+  newWriter(): Pick<AuditedLedger, 'decide'>;
   project(): Promise<void>;
   file(): Promise<void>;
   /** Lets the writer's group pass whatever was published, without deciding it. */
@@ -107,11 +109,10 @@ export async function startAuditedLedger(): Promise<AuditedLedger> {
   const store = memoryEventStore(log);
   const topics = Object.values(TOPICS);
   const bus = memoryMessageBus({ topics, partitions: 4, now_ms: () => ledger.now_ms });
-  const shelf = new PriceBookShelf(store, SHIPPED);
   const projection = createProjection(pool);
   let projected = await projection.loadCheckpoint();
 
-  const ports = {
+  const newPorts = () => ({
     store,
     bus,
     read_side: {
@@ -119,12 +120,20 @@ export async function startAuditedLedger(): Promise<AuditedLedger> {
       park: (account: Parameters<typeof parkAccount>[1]) => parkAccount(pool, account),
     },
     cache: new AccountCache(),
-    shelf,
+    shelf: new PriceBookShelf(store, SHIPPED),
     stalls: new Stalls(),
     pause,
     observe: () => {},
     clock: () => ledger.now_ms,
-  };
+  });
+  const newWriter = (ports = newPorts()) => ({
+    decide: () =>
+      drain({
+        group: GROUPS.writer,
+        topics: REQUEST_TOPICS,
+        handler: (messages, control) => handleBatch(messages, control, ports),
+      }),
+  });
 
   /** Consumes until the group has passed everything. */
   async function drain(options: Omit<ConsumeOptions, 'max_batch'>): Promise<void> {
@@ -151,12 +160,8 @@ export async function startAuditedLedger(): Promise<AuditedLedger> {
           value: encodeJson(request),
         })),
       ),
-    decide: () =>
-      drain({
-        group: GROUPS.writer,
-        topics: REQUEST_TOPICS,
-        handler: (messages, control) => handleBatch(messages, control, ports),
-      }),
+    ...newWriter(),
+    newWriter,
     skip: () => drain({ group: GROUPS.writer, topics: REQUEST_TOPICS, handler: async () => {} }),
     async project() {
       const after = projected?.position ?? null;

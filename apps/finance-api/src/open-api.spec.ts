@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const ANY = [200, 400, 401, 403, 500];
-const OF_ACCOUNT = [200, 400, 401, 403, 404, 500, 503];
+const OF_ACCOUNT = [200, 400, 401, 403, 404, 414, 500, 503];
 const READS = {
   '/v1/accounts': ANY,
   '/v1/accounts/{account_id}/balance': OF_ACCOUNT,
@@ -45,7 +45,7 @@ const READS = {
   '/v1/accounts/{account_id}/invoices/{period}': OF_ACCOUNT,
   '/v1/usage/summary': ANY,
   '/v1/price-book': [200, 400, 401, 403, 404, 500],
-  '/v1/price-book/requests/{request_id}': [200, 400, 401, 403, 404, 500],
+  '/v1/price-book/requests/{request_id}': [200, 400, 401, 403, 404, 414, 500],
   '/v1/dead-letters': ANY,
 };
 

@@ -7,6 +7,7 @@ import {
   REPLY_TO_HEADER,
   TOPICS,
   VersionConflict,
+  WrittenByNewer,
   type AccountKey,
   type AccountRequest,
   type InvariantBroken,
@@ -153,7 +154,8 @@ async function appendRounds(
 
 /**
  * Takes an account that contradicts itself out of service: its request and all later ones become dead
- * letters, to be redriven in order after the fix. Every other account goes on.
+ * letters, to be redriven in order after the fix. Every other account goes on. What a newer version wrote
+ * is no contradiction: the batch waits for a writer that can read it.
  */
 async function park(
   { known, waiting }: Desk,
@@ -161,6 +163,7 @@ async function park(
   ports: WriterPorts,
   outcome: Outcome,
 ): Promise<void> {
+  if (broken instanceof WrittenByNewer) throw broken;
   const [first, ...later] = waiting;
   const { tenant_id, account_id } = known.account;
   const { source, message } = first!;

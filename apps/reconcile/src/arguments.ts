@@ -4,15 +4,21 @@ import { DEV_TENANT, parseConfiguration } from '#libs/platform';
 import { CouldNotRun } from './exit-code.js';
 import type { Surroundings } from './program.js';
 
-/** Reads an option's value that must be a whole number. */
-export const wholeNumber =
-  (option: string, least: number, most = Number.MAX_SAFE_INTEGER) =>
-  (text: string): number => {
+/** An option whose value must be a whole number from 1. */
+export function numberOption(
+  flags: string,
+  description: string,
+  given: number,
+  { most = Number.MAX_SAFE_INTEGER } = {},
+): Option {
+  const option = new Option(flags, description).default(given);
+  return option.argParser((text): number => {
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
-    throw new CouldNotRun(`${option} ${text}: must be a whole number ${range}`);
-  };
+    if (value >= 1 && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? 'from 1' : `from 1 to ${most}`;
+    throw new CouldNotRun(`${option.long} ${text}: must be a whole number ${range}`);
+  });
+}
 
 export const tenantOption = (): Option =>
   new Option('--tenant <tenant>', `whose account it is; embedded: ${DEV_TENANT} unless said`);

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { commandLine } from '../../../test/reconcile/command-line.js';
+import { counted } from './table.js';
 
 it.each([
+  [[], 'Usage: usage-ledger [options] [command]'],
+  [['dead-letters'], 'Usage: usage-ledger dead-letters [options] [command]'],
   [['verfy'], "unknown command 'verfy'\n(Did you mean verify?)"],
   [['verfy', '--help'], "unknown command 'verfy'\n(Did you mean verify?)"],
   [['--json', 'verfy', '-h'], '(Did you mean verify?)'],
@@ -25,6 +28,15 @@ it.each([
   const { exit_code, stdout } = await commandLine(argv);
   expect(exit_code).toBe(0);
   expect(stdout).toContain(told);
+});
+
+it.each([
+  [1, '1 entry'],
+  [1n, '1 entry'],
+  [0, '0 entries'],
+  [1_234n, '1,234 entries'],
+])('counts as a person does: %s', (value, text) => {
+  expect(counted(value, 'entry', 'entries')).toBe(text);
 });
 
 it('tells its version', async () => {

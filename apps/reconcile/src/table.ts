@@ -26,5 +26,9 @@ export const tableHeader = (columns: readonly Column[]): string =>
 /** Credits and counts as a person reads them: `1,234`. */
 export const grouped = (value: number | bigint): string => value.toLocaleString('en-US');
 
+/** `1 credit`, `1,234 credits`. */
+export const counted = (value: number | bigint, one: string, many = `${one}s`): string =>
+  `${grouped(value)} ${BigInt(value) === 1n ? one : many}`;
+
 /** A change, with its sign: `+1,234`, `-1`, `0`. */
 export const signed = (value: bigint): string => (value > 0n ? '+' : '') + grouped(value);

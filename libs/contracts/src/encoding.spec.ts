@@ -10,7 +10,12 @@ import {
   encodeEvent,
   encodeRequest,
 } from './encoding.js';
-import { ContractViolation, InvariantBroken, type DeadLetterReason } from './errors.js';
+import {
+  ContractViolation,
+  InvariantBroken,
+  WrittenByNewer,
+  type DeadLetterReason,
+} from './errors.js';
 import type { LedgerEvent } from './events.js';
 import { encodeJson } from './json.js';
 import type { LedgerRequest, UsageRequested } from './requests.js';
@@ -228,5 +233,26 @@ describe('what we wrote ourselves', () => {
   it('of another schema version is not guessed at', () => {
     const event = { ...golden('events', 'GrantActivated.v1'), schema: 2 };
     expect(() => decodeAccountEvent(JSON.stringify(event))).toThrow('schema');
+  });
+
+  it.each([
+    ['another schema', { schema: 2 }],
+    ['another type', { type: 'CreditsReserved' }],
+    ['another field', { surprise: 1 }],
+    ['another field within', { balance_after: { available: '1', reserved: '0', owed: '1' } }],
+  ])('with %s is a newer version’s', (_what, differs) => {
+    const event = { ...golden('events', 'GrantActivated.v1'), ...differs };
+    expect(() => decodeAccountEvent(JSON.stringify(event))).toThrow(WrittenByNewer);
+  });
+
+  it.each([
+    ['credits that are none', { credits: 'x' }],
+    ['no schema', { schema: undefined, surprise: 1 }],
+    ['a field too few', { source: undefined }],
+  ])('with %s is damaged', (_what, differs) => {
+    const event = { ...golden('events', 'GrantActivated.v1'), ...differs };
+    const decode = () => decodeAccountEvent(JSON.stringify(event));
+    expect(decode).toThrow(InvariantBroken);
+    expect(decode).not.toThrow(WrittenByNewer);
   });
 });

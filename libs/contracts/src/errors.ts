@@ -27,7 +27,12 @@ export class VersionConflict extends Error {
 
 /** The ledger contradicts itself. Loud: the account is parked or the process stops, never skipped. */
 export class InvariantBroken extends Error {
-  override readonly name = 'InvariantBroken';
+  override readonly name: string = 'InvariantBroken';
+}
+
+/** A newer version of this program wrote it, so nothing contradicts itself: wait for its deploy. */
+export class WrittenByNewer extends InvariantBroken {
+  override readonly name = 'WrittenByNewer';
 }
 
 /** Why a message ended as a dead letter. */

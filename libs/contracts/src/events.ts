@@ -193,6 +193,8 @@ export const PriceBookRejected = z.strictObject({
   version: PriceBookVersion,
   effective_from: Instant,
   reason: PriceBookRejectionReason,
+  /** The earliest that it could have been, by the writer's clock too (effective_from_too_soon). */
+  earliest: Instant.optional(),
 });
 export type PriceBookRejected = z.infer<typeof PriceBookRejected>;
 

@@ -38,6 +38,7 @@ const EVENT_IDS: Record<string, string> = {
   'GrantRejected.v1.already_expired': 'e13480a9-8c2f-8f40-8e01-d4636a130491',
   'PriceBookPublished.v1': '3060aadd-10c2-82fd-aa53-20ba4ba4edfc',
   'PriceBookRejected.v1': 'f1523703-577c-8057-812c-32e67a58440c',
+  'PriceBookRejected.v1.effective_from_too_soon': 'b9144053-c77e-8e1e-bfc5-0bba2eec18ab',
   'UsageConsumed.v1.lines': 'f7efdc91-33dc-8859-b9ac-2617f1d0a9e3',
   'UsageConsumed.v1.minimal': '191fb737-dc7a-81f2-b86e-54b9a37e2d7c',
   'UsageRejected.v1.insufficient_credits': 'cf8f1ecc-3498-8ef0-b512-1b5410704b75',

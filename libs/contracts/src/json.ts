@@ -1,6 +1,6 @@
 import fastJson from 'fast-json-stringify';
 import { z } from 'zod';
-import { InvariantBroken } from './errors.js';
+import { InvariantBroken, WrittenByNewer } from './errors.js';
 
 /**
  * The stored bytes of a value: JSON in the order in which the value was built, credits as decimal
@@ -33,12 +33,24 @@ export function compiledEncoder<T extends z.ZodType>(schema: T): (value: z.outpu
 const inOrder = (schema: object): fastJson.AnySchema =>
   JSON.parse(JSON.stringify(schema, (key, value) => (key === 'required' ? undefined : value)));
 
-/** What we wrote ourselves. Throws InvariantBroken when it cannot be read. */
+/** What we wrote ourselves. Throws InvariantBroken for what cannot be read, WrittenByNewer if that is why. */
 export function decodeRecorded<T extends z.ZodType>(schema: T, data: string): z.output<T> {
-  const result = schema.safeParse(parseRecorded(data));
+  const json = parseRecorded(data);
+  const result = schema.safeParse(json);
   if (result.success) return result.data;
-  throw new InvariantBroken(`cannot be read: ${z.prettifyError(result.error)}`);
+  const what = z.prettifyError(result.error);
+  if (isByNewer(json, result.error)) {
+    throw new WrittenByNewer(`cannot be read, a newer version wrote it: ${what}`);
+  }
+  throw new InvariantBroken(`cannot be read: ${what}`);
 }
+
+/** It has a schema as all that is recorded, and a type, field or word that this version does not know. */
+const isByNewer = (json: unknown, { issues }: z.ZodError): boolean =>
+  typeof (json as { schema?: unknown } | null)?.schema === 'number' &&
+  issues.some(({ code }) => BY_NEWER.includes(code));
+
+const BY_NEWER: readonly string[] = ['invalid_union', 'invalid_value', 'unrecognized_keys'];
 
 /** Never a SyntaxError: a Kafka consumer would stop for good on one. */
 function parseRecorded(data: string): unknown {

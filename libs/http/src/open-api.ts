@@ -35,8 +35,11 @@ export function describeApi(app: INestApplication, api: ApiDescription): OpenAPI
       schema instanceof z.ZodType ? wireSchema(schema) : undefined,
     operationIdFactory: (_controller, method) => method,
   });
-  for (const path of Object.values(document.paths)) {
-    for (const operation of Object.values(path)) correctTypes(operation as Operation);
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const operation of Object.values(operations) as Operation[]) {
+      if (path.includes('{')) addTooLong(operation);
+      correctTypes(operation);
+    }
   }
   return withoutEmpty(document);
 }
@@ -52,7 +55,15 @@ function withoutEmpty({ servers, info, ...document }: OpenAPIObject): OpenAPIObj
 }
 
 interface Operation {
-  responses?: Record<string, { content?: Record<string, unknown> }>;
+  responses?: Record<string, { description: string; content?: Record<string, unknown> }>;
+}
+
+/** The router answers it before any handler, on every path that holds an id. */
+function addTooLong({ responses = {} }: Operation): void {
+  const invalid = responses['400'];
+  if (invalid === undefined) return;
+  const description = 'An id in the path is longer than ids are';
+  responses['414'] = { ...invalid, description, content: { ...invalid.content } };
 }
 
 /**

@@ -80,6 +80,7 @@ describe('publishing a version', () => {
           reason: 'effective_from_too_soon',
           version: '2026-04',
           effective_from,
+          earliest: minutes(1),
         },
       ],
     });

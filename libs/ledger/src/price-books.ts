@@ -7,7 +7,7 @@ import {
   type PriceBook,
   type PriceBookEvent,
   type PriceBookPublishRequested,
-  type PriceBookRejectionReason,
+  type PriceBookRejected,
 } from '#libs/contracts';
 import { answerAgain, decisionFields, type Context, type Verdict } from './decide.js';
 
@@ -76,10 +76,11 @@ export function decidePriceBook(
   const prior = books.decided.get(request.request_id);
   if (prior) return { kind: 'answered', decision: answerAgain(request, prior, context) };
   if (books.versions.some((book) => book.version === request.version)) {
-    return rejected(request, context, 'version_exists');
+    return rejected(request, context, { reason: 'version_exists' });
   }
-  if (request.effective_from < context.earliest) {
-    return rejected(request, context, 'effective_from_too_soon');
+  const { earliest } = context;
+  if (request.effective_from < earliest) {
+    return rejected(request, context, { reason: 'effective_from_too_soon', earliest });
   }
   return {
     kind: 'recorded',
@@ -99,7 +100,7 @@ export function decidePriceBook(
 const rejected = (
   request: PriceBookPublishRequested,
   context: PublishContext,
-  reason: PriceBookRejectionReason,
+  why: Pick<PriceBookRejected, 'reason' | 'earliest'>,
 ): Verdict<PriceBookEvent> => ({
   kind: 'recorded',
   events: [
@@ -109,7 +110,7 @@ const rejected = (
       account_id: request.account_id,
       version: request.version,
       effective_from: request.effective_from,
-      reason,
+      ...why,
     },
   ],
 });

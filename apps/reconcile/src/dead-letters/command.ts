@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { accountKey, DEAD_LETTER_REASONS, type DeadLetterReason } from '#libs/contracts';
 import { MAX_PAGE } from '#libs/read-models';
-import { coordinateArgument, tenantOf, wholeNumber } from '../arguments.js';
+import { coordinateArgument, numberOption, tenantOf } from '../arguments.js';
 import type { CommandContext } from '../program.js';
 import { listDeadLetters } from './list.js';
 import { redrive, REDRIVEN_BY_DEFAULT } from './redrive.js';
@@ -30,7 +30,7 @@ const listCommand = (context: CommandContext): Command =>
     .option('--tenant <tenant>', 'of this tenant only')
     .addOption(reasonOption('for these reasons only'))
     .option('--open', 'only those that were not redriven', false)
-    .option('--limit <number>', 'at most', wholeNumber('--limit', 1, MAX_PAGE), 50)
+    .addOption(numberOption('--limit <number>', 'at most', 50, { most: MAX_PAGE }))
     .option('--cursor <cursor>', 'where the page before ended')
     .addHelpText('after', '\nExample:\n  usage-ledger dead-letters list --open --reason conflict')
     .action(({ tenant, reason, ...page }: ListOptions, command: Command) =>

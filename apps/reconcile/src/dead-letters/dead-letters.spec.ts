@@ -135,7 +135,7 @@ describe('redrive', () => {
     const id = 'ledger.requests/1/3';
     await ledger.bus.publish(TOPICS.requests, [{ key: 'dev/alice', value: '{}' }]);
     await ledger.settle();
-    expect((await run('redrive', '--id', id)).stdout).toBe('1 dead letters published again\n');
+    expect((await run('redrive', '--id', id)).stdout).toBe('1 dead letter published again\n');
     await ledger.settle();
     const { exit_code, stderr } = await run('redrive', '--id', id);
     expect(exit_code).toBe(3);
@@ -156,7 +156,7 @@ describe('redrive', () => {
     expect((await run(...all, '--tenant', 'nobody')).stdout).toBe(
       '0 dead letters published again\n',
     );
-    expect((await run(...all, '--tenant', 'dev')).stdout).toBe('1 dead letters published again\n');
+    expect((await run(...all, '--tenant', 'dev')).stdout).toBe('1 dead letter published again\n');
   });
 
   it.each(['undecodable', 'wrong_key', 'wrong_topic', 'conflict', 'too_large'])(
@@ -185,7 +185,7 @@ describe('redrive', () => {
     const { exit_code, stdout, stderr } = await run('redrive', '--reason', 'invalid_request');
     expect({ exit_code, stdout }).toEqual({
       exit_code: 0,
-      stdout: '1 dead letters published again\n',
+      stdout: '1 dead letter published again\n',
     });
     expect(stderr).toContain('1 of them were invalid_request: the same bytes are refused again');
     expect((await run('redrive', '--reason', 'unknown_schema')).stderr).toBe('');

@@ -11,6 +11,7 @@ import {
 import type { Pool } from 'pg';
 import { CouldNotRun, EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
+import { counted } from '../table.js';
 import { coordinateText } from '../verify/coordinates.js';
 
 export interface RedrivePorts {
@@ -110,7 +111,7 @@ export async function redrive(
   }
   out.report('redriven', { redriven, left_parked: left }, () =>
     [
-      `${redriven} dead letters published again`,
+      `${counted(redriven, 'dead letter')} published again`,
       ...(left > 0 ? [`${left} left: their accounts are parked, unpark them first`] : []),
     ].join('\n'),
   );

@@ -1,7 +1,7 @@
 import type { AccountEvent, Allocation, DecisionEvent, RejectionReason } from '#libs/contracts';
 import { arithmeticOf } from '#libs/ledger';
 import type { Explanation } from '#libs/read-models';
-import { grouped as n } from '../table.js';
+import { counted, grouped as n } from '../table.js';
 import { coordinateText } from '../verify/coordinates.js';
 
 const WHY: Readonly<Record<RejectionReason, string>> = {
@@ -18,13 +18,13 @@ const WHY: Readonly<Record<RejectionReason, string>> = {
 function verdictOf(event: DecisionEvent): string {
   switch (event.type) {
     case 'UsageConsumed':
-      return `charged ${n(event.credits)} credits`;
+      return `charged ${counted(event.credits, 'credit')}`;
     case 'UsageRejected': {
       const { reason, price, shortfall, operation } = event;
       const missing =
         price === undefined || shortfall === undefined
           ? ''
-          : `: it costs ${n(price)}, ${n(shortfall)} are missing`;
+          : `: it costs ${n(price)}, ${counted(shortfall, 'is', 'are')} missing`;
       const named = operation === undefined ? '' : ` (${operation})`;
       return `rejected, ${reason}${named}: ${WHY[reason]}${missing}`;
     }
@@ -32,8 +32,10 @@ function verdictOf(event: DecisionEvent): string {
       const { credits, kind, priority, paid, state, effective_at, expires_at } = event;
       const from = state === 'scheduled' ? `counts from ${effective_at}` : 'counts at once';
       const until = expires_at === null ? 'never expires' : `expires at ${expires_at}`;
-      const money = paid ? `, ${n(paid.amount_minor)} minor units of ${paid.currency} paid` : '';
-      return `granted ${n(credits)} credits (${kind}${money}), ${from}, ${until}, priority ${priority}`;
+      const money = paid
+        ? `, ${counted(paid.amount_minor, 'minor unit')} of ${paid.currency} paid`
+        : '';
+      return `granted ${counted(credits, 'credit')} (${kind}${money}), ${from}, ${until}, priority ${priority}`;
     }
     case 'GrantRejected':
       return `grant rejected, ${event.reason}: ${WHY[event.reason]}`;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { CreditsInput } from '#libs/contracts';
-import { wholeNumber } from '../arguments.js';
+import { numberOption } from '../arguments.js';
 import { CouldNotRun } from '../exit-code.js';
 import type { CommandContext } from '../program.js';
 import { connectGateway } from './gateway.js';
@@ -49,13 +49,12 @@ export const importCommand = (context: CommandContext): Command =>
       'exit 0 although rows cannot be billed; without it, 100 end the run',
       false,
     )
-    .option('--from-row <number>', 'pass over the rows before it', wholeNumber('--from-row', 1), 1)
-    .option('--batch-size <requests>', 'per call', wholeNumber('--batch-size', 1, 1_000), 1_000)
-    .option(
-      '--in-flight <calls>',
-      'at a time; 1 keeps the order of the file',
-      wholeNumber('--in-flight', 1, 64),
-      4,
+    .addOption(numberOption('--from-row <number>', 'pass over the rows before it', 1))
+    .addOption(numberOption('--batch-size <requests>', 'per call', 1_000, { most: 1_000 }))
+    .addOption(
+      numberOption('--in-flight <calls>', 'at a time; 1 keeps the order of the file', 4, {
+        most: 64,
+      }),
     )
     .addHelpText('after', HELP)
     .action((file: string, options: Options, command: Command) =>

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CouldNotRun } from '../exit-code.js';
+import { counted } from '../table.js';
 import type { BatchAnswer, Gateway, GatewayDecision } from './gateway.js';
 import type { UsageBody } from './row-request.js';
 
@@ -69,6 +70,6 @@ function takeAnswer(
 
 const undecided = (count: number) =>
   new CouldNotRun(
-    `${count} requests were accepted but not decided: is the ledger-writer running? ` +
-      'They are durable; the same command resumes',
+    `${counted(count, 'request was', 'requests were')} accepted but not decided: is the ledger-writer running? ` +
+      'What is accepted is durable; the same command resumes',
   );

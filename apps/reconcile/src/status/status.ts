@@ -5,7 +5,7 @@ import { openDeadLetters, parkedAccounts, projectedUpTo } from '#libs/read-model
 import type { Pool } from 'pg';
 import { EXIT, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
-import { grouped as n } from '../table.js';
+import { counted, grouped as n } from '../table.js';
 
 export interface StatusPorts {
   readonly bus: Pick<MessageBus, 'positions'>;
@@ -33,8 +33,8 @@ export async function status(ports: StatusPorts, out: Output): Promise<ExitCode>
   };
   out.report('status', facts, () =>
     [
-      `writer         ${n(sum(writer))} requests wait (${lagText(writer)})`,
-      `projector      ${n(events)} events projected, ${behindText(behind)} behind, ` +
+      `writer         ${counted(sum(writer), 'request waits', 'requests wait')} (${lagText(writer)})`,
+      `projector      ${counted(events, 'event')} projected, ${behindText(behind)} behind, ` +
         `the last recorded at ${recorded_at ?? 'never'}`,
       `dead letters   ${openText(dead_letters)}, ${n(sum(filer))} not filed yet`,
       `parked         ${parked.length === 0 ? 'no account' : ''}`.trimEnd(),

@@ -1,3 +1,4 @@
+import { accountKey, accountStream } from '#libs/contracts';
 import { invoicesIn } from '#libs/read-models';
 import type { Output } from '../output.js';
 import { checkAccount } from './account-check.js';
@@ -7,6 +8,7 @@ import type { VerifiedCheckpoint } from './checkpoint.js';
 import type { Findings } from './findings.js';
 import { checkInvoices, type InvoiceSums } from './invoice-check.js';
 import type { ReadView } from './read-view.js';
+import type { ProjectedAccounts } from './recent-again.js';
 import type { StreamHeads } from './stream-heads.js';
 import type { TenantPriceBooks } from './tenant-price-books.js';
 
@@ -31,18 +33,21 @@ export interface ReadModelAudit {
   readonly schema: string;
   readonly streams: StreamHeads;
   readonly price_books: TenantPriceBooks;
+  /** Streams that go on after what the read models hold. */
+  readonly ahead: ReadonlySet<string>;
   readonly findings: Findings;
 }
 
 /**
  * Compares every row of the read models with the streams, one account at a time, and every invoice
- * with the account's events. What is left in `streams.heads` has no rows.
+ * with the account's events. What is left in `streams.heads` has no rows. Returns the accounts of those
+ * streams that go on, too.
  */
 export async function checkReadModels(
-  { view, schema, streams, price_books, findings }: ReadModelAudit,
+  { view, schema, streams, price_books, ahead, findings }: ReadModelAudit,
   checkpoint: VerifiedCheckpoint,
   out: Output,
-): Promise<ReadModelSums> {
+): Promise<{ sums: ReadModelSums; accounts: ProjectedAccounts }> {
   const sums: ReadModelSums = {
     accounts: 0,
     entries: 0,
@@ -63,9 +68,12 @@ export async function checkReadModels(
     progress.at(sums.entries, `${sums.accounts} accounts`);
   };
   const audit = { tables, schema, streams, price_books, findings, on_entry };
+  const accounts: ProjectedAccounts = new Map();
   for (let ids = nextAccount(tables); ids; ids = nextAccount(tables)) {
     sums.accounts += 1;
     const fold = await checkAccount(ids, audit);
+    const stream = accountStream(accountKey(ids.tenant_id, ids.account_id));
+    if (ahead.has(stream)) accounts.set(stream, fold?.account);
     if (fold === undefined) continue;
     addAccount(sums, fold);
     const { tenant_id, account_id } = ids;
@@ -74,12 +82,13 @@ export async function checkReadModels(
   }
   progress.stop();
   for (const [stream, { revision }] of streams.heads) {
+    accounts.set(stream, undefined);
     if (streams.broken.has(stream)) continue;
     const detail = 'the stream has no rows in the read models';
     const left = `${stream}@${revision}`;
     findings.add({ check: 'account_missing', detail, left, right: `${schema}.accounts` });
   }
-  return sums;
+  return { sums, accounts };
 }
 
 function addAccount(sums: ReadModelSums, { account, books, rows }: AccountFold): void {

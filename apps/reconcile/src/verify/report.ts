@@ -1,5 +1,5 @@
 import type { Output } from '../output.js';
-import { grouped } from '../table.js';
+import { counted, grouped } from '../table.js';
 import type { VerifiedCheckpoint } from './checkpoint.js';
 import type { Findings } from './findings.js';
 import type { ReadModelSums } from './read-model-check.js';
@@ -49,20 +49,20 @@ function textOf(
   const verdict =
     findings.count === 0
       ? `all four agree${recent.not_projected > 0 ? ' up to this position' : ''}`
-      : `${n(findings.count)} MISMATCHES, the first: ${findings.first!.check}`;
+      : `${counted(findings.count, 'MISMATCH', 'MISMATCHES')}, the first: ${findings.first!.check}`;
   return [
     `position ${checkpoint.position ?? 'none'}, recorded at ${checkpoint.recorded_at ?? 'never'}`,
-    `bus          ${n(read)} requests: ${countsText(requests)}`,
-    `streams      ${n(followed.streams)} of accounts, ${n(followed.events)} events, ` +
-      `${n(recent.not_projected)} decisions not projected yet` +
-      (recent.since === null ? '' : `, followed, not decided again, the first of ${recent.since}`),
+    `bus          ${counted(read, 'request')}: ${countsText(requests)}`,
+    `streams      ${n(followed.streams)} of accounts, ${counted(followed.events, 'event')}, ` +
+      `${counted(recent.not_projected, 'decision')} not projected yet` +
+      (recent.since === null ? '' : `, the first of ${recent.since}`),
     `             ${n(sums.granted)} granted = ${n(sums.consumed)} consumed + ` +
       `${n(sums.expired)} expired + ${n(sums.granted - sums.consumed - sums.expired)} left`,
-    `read models  ${n(sums.accounts)} accounts, ${n(sums.entries)} entries, ` +
-      `${n(sums.usage_totals)} usage totals, ${n(sums.grants)} grants, ${n(sums.snapshots)} snapshots`,
+    `read models  ${counted(sums.accounts, 'account')}, ${counted(sums.entries, 'entry', 'entries')}, ` +
+      `${counted(sums.usage_totals, 'usage total')}, ${counted(sums.grants, 'grant')}, ${counted(sums.snapshots, 'snapshot')}`,
     `             ${n(sums.available)} available, ${n(sums.reserved)} reserved`,
-    `invoices     ${n(invoices.invoices)} invoices, ${n(invoices.lines)} lines, ` +
-      `${n(invoices.purchases)} purchases, ${n(invoices.credits)} credits = consumed`,
+    `invoices     ${counted(invoices.invoices, 'invoice')}, ${counted(invoices.lines, 'line')}, ` +
+      `${counted(invoices.purchases, 'purchase')}, ${counted(invoices.credits, 'credit')} = consumed`,
     `${verdict} (${seconds.toFixed(1)} s)`,
   ].join('\n');
 }

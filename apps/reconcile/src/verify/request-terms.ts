@@ -50,9 +50,11 @@ function repeatedBy(request: LedgerRequest, data: string): string | undefined {
       const { account_id, version, effective_from } = request;
       const fields = decisionFields(request, contextOf(event));
       const asked = { ...fields, account_id, version, effective_from };
-      return event.type === 'PriceBookPublished'
-        ? encodeEvent({ type: event.type, ...asked, prices: recordedPrices(request.prices) })
-        : encodeEvent({ type: event.type, ...asked, reason: event.reason });
+      if (event.type === 'PriceBookPublished') {
+        return encodeEvent({ type: event.type, ...asked, prices: recordedPrices(request.prices) });
+      }
+      const { type, reason, earliest } = event;
+      return encodeEvent({ type, ...asked, reason, ...(earliest && { earliest }) });
     }
     case 'UsageRequested':
     case 'SweepRequested':

@@ -36,6 +36,9 @@ export interface Recent {
   readonly decisions: RecentDecisions;
   /** Of accounts: what the projector has still to do. */
   readonly not_projected: number;
+  /** The streams of those, and where the last of them stands. */
+  readonly streams: ReadonlySet<string>;
+  readonly until: string | null;
   /** When the first of those was recorded. */
   readonly since: string | null;
   readonly price_books: TenantPriceBooks;
@@ -61,17 +64,21 @@ export async function recentDecisions(
   audit: RecentAudit,
 ): Promise<Recent> {
   let since: string | null = null;
+  let until: string | null = null;
+  const ahead_streams = new Set<string>();
   const recent: RecentDecisions = new Map();
   const accounts = { prefix: ACCOUNT_STREAM_PREFIX, after, batch_size: BATCH };
   // Their heads are not those that the read models stand at.
   const ahead = { ...streams, heads: new Map(streams.heads), events: 0 };
   for await (const batch of store.readAll(accounts)) {
     since ??= fieldsOf(batch[0]!.data)?.recorded_at ?? null;
+    until = batch.at(-1)!.position;
+    for (const { stream } of batch) ahead_streams.add(stream);
     await keep(batch);
   }
   const not_projected = recent.size;
   const price_books = await readPriceBooks(store, audit.findings, keep);
-  return { decisions: recent, not_projected, since, price_books };
+  return { decisions: recent, not_projected, streams: ahead_streams, since, until, price_books };
 
   async function keep(batch: readonly RecordedEvent[]): Promise<void> {
     const decided = batch.flatMap((recorded) => {

@@ -40,7 +40,7 @@ export interface DecidedRequest {
 }
 
 /** A tenant's first price book is not asked for: the writer brings it along. */
-const SHIPPED_PRICE_BOOK = 'sys:shipped-price-book';
+export const SHIPPED_PRICE_BOOK = 'sys:shipped-price-book';
 
 /**
  * Follows one event of a stream: revisions count up by one, ids and chain are those of the bytes, and

@@ -2,6 +2,7 @@ import { decodePriceBookEvent, InvariantBroken, priceBookStream } from '#libs/co
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { evolvePriceBooks, initialPriceBooks, type PriceBooks } from '#libs/ledger';
 import { eventText } from './coordinates.js';
+import { publishedOtherwise } from './decide-publication-again.js';
 import type { Findings } from './findings.js';
 
 const PRICE_BOOK_STREAM_PREFIX = priceBookStream('');
@@ -10,7 +11,10 @@ const BATCH = 2_000;
 /** A tenant's price books; undefined when they cannot be read. Throws InvariantBroken for none. */
 export type TenantPriceBooks = (tenant_id: string) => PriceBooks | undefined;
 
-/** Folds the price-book streams of all tenants, a few events each; `on_batch` sees all of them. */
+/**
+ * Folds the price-book streams of all tenants, a few events each, and decides each of them again;
+ * `on_batch` sees all of them.
+ */
 export async function readPriceBooks(
   store: Pick<EventReader, 'readAll'>,
   findings: Findings,
@@ -26,7 +30,11 @@ export async function readPriceBooks(
       const books = streams.get(stream) ?? initialPriceBooks();
       streams.set(stream, books);
       try {
-        evolvePriceBooks(books, decodePriceBookEvent(data), revision);
+        const event = decodePriceBookEvent(data);
+        const detail = publishedOtherwise(event, revision, data, books);
+        const left = eventText(stream, revision);
+        if (detail) findings.add({ check: 'decision_differs', detail, left, right: null });
+        evolvePriceBooks(books, event, revision);
       } catch (error) {
         if (!(error instanceof InvariantBroken)) throw error;
         const left = eventText(stream, revision);

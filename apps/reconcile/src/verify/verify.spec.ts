@@ -128,13 +128,28 @@ it('finds that price books and rejected grants repeat what was asked', async () 
   }
 });
 
-it('says that what is not projected yet is not decided again', async () => {
-  await ledger.publish(TOPICS.requests, [grant('alice', 'g-1', 10)]);
-  await ledger.decide();
-  const told = async () => (await commandLine(['verify'], { engines: ledger })).stdout;
-  expect(await told()).toContain('1 decisions not projected yet, followed, not decided again,');
+it('finds that price books were rightly refused, by the writer’s clock too', async () => {
+  const prices = { 'text.generation': { credits: 2 } };
+  await ledger.publish(TOPICS.requests, [publishPrices('p-1', 'waited', prices)]);
+  ledger.now_ms += 3_600_000;
+  await ledger.publish(TOPICS.requests, [publishPrices('p-2', 'late', prices)]);
   await ledger.settle();
-  expect(await told()).not.toContain('decided again');
+  expect((await verify()).lines).toMatchObject([
+    { type: 'verified', mismatches: 0, requests: { decided: 2 } },
+  ]);
+});
+
+it('decides again what is not projected yet, and says how much it is', async () => {
+  await publishEverything();
+  await ledger.publish(TOPICS.usage, [
+    usage('alice', 'u-late'),
+    usage('alice', 'u-much', { quantity: 9_999 }),
+    usage('new', 'u-1'),
+  ]);
+  await ledger.decide();
+  const { exit_code, stdout } = await commandLine(['verify'], { engines: ledger });
+  expect(stdout).toContain('3 decisions not projected yet, the first of 2026-02-01T12:00:00.');
+  expect(exit_code).toBe(0);
 });
 
 it.each([

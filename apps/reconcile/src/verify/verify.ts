@@ -9,6 +9,7 @@ import { coordinateSet, coordinateText, eventText } from './coordinates.js';
 import { checkDeadLetters } from './dead-letter-check.js';
 import { newFindings, type Findings } from './findings.js';
 import { checkReadModels } from './read-model-check.js';
+import { decideRecentAgain } from './recent-again.js';
 import { inReadView, type ReadView } from './read-view.js';
 import { checkRequests } from './request-check.js';
 import { checkpointIn, type VerifiedCheckpoint } from './checkpoint.js';
@@ -50,11 +51,15 @@ export async function verify(
       findings,
     });
     const followed = { streams: streams.heads.size, events: streams.events };
-    const read_models = await checkReadModels(
-      { view, schema, streams, price_books: recent.price_books, findings },
+    const { price_books } = recent;
+    const { sums, accounts } = await checkReadModels(
+      { view, schema, streams, price_books, ahead: recent.streams, findings },
       checkpoint,
       out,
     );
+    const { broken } = streams;
+    const again = { accounts, broken, price_books, findings };
+    await decideRecentAgain(store, checkpoint.position, recent, again);
     const progress = out.progress('requests', messagesIn(positions));
     const requests = await checkRequests(bus, {
       view,
@@ -67,7 +72,7 @@ export async function verify(
       progress,
     }).finally(() => progress.stop());
     await checkSources(bus, store, streams, findings);
-    return { checkpoint, followed, recent, read_models, requests };
+    return { checkpoint, followed, recent, read_models: sums, requests };
   });
   reportVerified(verified, findings, (clock() - started_ms) / 1_000, out);
   return findings.count === 0 ? EXIT.fine : EXIT.mismatch;

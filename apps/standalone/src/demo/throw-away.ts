@@ -17,8 +17,8 @@ export interface ThrowAway {
 }
 
 /** `name` is the beginning of the folder's name. */
-export async function throwAway(name: string): Promise<ThrowAway> {
-  const folder = await mkdtemp(join(tmpdir(), `${name}-`));
+export async function throwAway(name: string, parent = tmpdir()): Promise<ThrowAway> {
+  const folder = await mkdtemp(join(parent, `${name}-`));
   // Started by root, the embedded Postgres runs as another user, who has to get there.
   await chmod(folder, 0o755);
   const keeper = spawn(process.execPath, [KEEPER, folder], {

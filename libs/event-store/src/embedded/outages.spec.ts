@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GENESIS, InvariantBroken, type LinkedEvent } from '#libs/contracts';
 import type pg from 'pg';
 import { createPool, startEmbeddedPostgres, type EmbeddedPostgres } from '#libs/platform';
-import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
+import { freshDatabase, whileLocked, type TestDatabase } from '../../../../test/postgres.js';
 import { readUnder, useFollow } from '../contract/following.js';
 import * as streams from '../contract/streams.js';
 import type { EventStore } from '../port.js';
@@ -25,20 +25,14 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** Runs `during` while no append can be written, and gives what it returned after that. */
-const withAppendsHeldUp = <T>(during: () => Promise<T>) => withTableLocked('exclusive', during);
+const whileEventsAreLocked = <T>(
+  mode: 'exclusive' | 'access exclusive',
+  during: () => Promise<T>,
+) => whileLocked(database.pool, 'events.event', mode, during);
 
-async function withTableLocked<T>(mode: string, during: () => Promise<T>): Promise<T> {
-  const client = await database.pool.connect();
-  try {
-    await client.query('begin');
-    await client.query(`lock table events.event in ${mode} mode`);
-    return await during();
-  } finally {
-    await client.query('rollback');
-    client.release();
-  }
-}
+/** No append can be written, all can be read. */
+const withAppendsHeldUp = <T>(during: () => Promise<T>) =>
+  whileEventsAreLocked('exclusive', during);
 
 const terminate = (where: string) =>
   database.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
@@ -98,7 +92,7 @@ describe('an append', () => {
 it('a reading whose question is never answered ends with its signal', async () => {
   const stream = `${freshPrefix()}a`;
   await streams.create(store, stream, notes('unread', 3));
-  await withTableLocked('access exclusive', async () => {
+  await whileEventsAreLocked('access exclusive', async () => {
     const ending = new AbortController();
     const { signal } = ending;
     const readings = [

@@ -23,6 +23,8 @@ export interface AppenderLimits {
   /** Longest time from publish to its answer, with waiting and repeats. */
   readonly publish_timeout_ms: number;
   readonly retry: Backoff;
+  /** Told of each failure, also of one that a repeat may mend. */
+  readonly on_error: (error: unknown) => void;
 }
 
 /** Told of each batch right after its commit. */
@@ -88,6 +90,7 @@ export function createAppender(
         for (const chunk of chunks) chunk.resolve();
         break;
       } catch (error) {
+        limits.on_error(error);
         const isOver = (chunk: Chunk) => !isRetriable(error) || chunk.deadline < performance.now();
         for (const chunk of chunks) if (isOver(chunk)) chunk.reject(error);
         chunks = chunks.filter((chunk) => !isOver(chunk));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPool, startEmbeddedPostgres } from '#libs/platform';
 import { jest } from '@jest/globals';
-import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
+import { freshDatabase, whileLocked, type TestDatabase } from '../../../../test/postgres.js';
 import { committedSum, message, numbered, scanned, until } from '../../contract-bench.js';
 import { PublishTimeout, type MessageBus, type ReceivedMessage } from '../index.js';
 import { embeddedMessageBus, type EmbeddedBusOptions } from './embedded-bus.js';
@@ -34,17 +34,8 @@ async function open(options: Partial<EmbeddedBusOptions> = {}): Promise<MessageB
 }
 
 /** Runs the work while no append can be written. */
-async function whileBlocked(work: () => Promise<void>): Promise<void> {
-  const client = await database.pool.connect();
-  await client.query('begin');
-  await client.query('lock table bus.partition in exclusive mode');
-  try {
-    await work();
-  } finally {
-    await client.query('rollback');
-    client.release();
-  }
-}
+const whileBlocked = (work: () => Promise<void>) =>
+  whileLocked(database.pool, 'bus.partition', 'exclusive', work);
 
 it('refuses another number of partitions than its topics were made with', async () => {
   await open({ partitions: 4 });
@@ -68,6 +59,23 @@ it('refuses the commit of a member whose partition another has taken without its
   await until(() => offsets.length === 2);
   expect(offsets).toEqual([0, 0]);
   await until(async () => (await committedSum(bus, 'g', 't')) === 1);
+});
+
+it('F24: acknowledges nothing while the disk is full, says so, and writes it when there is room', async () => {
+  const errors: string[] = [];
+  const bus = await open({ partitions: 1, on_error: (error) => errors.push(String(error)) });
+  await database.pool.query(`
+    create function bus.full() returns trigger language plpgsql as $$
+    begin raise exception 'No space left on device' using errcode = 'disk_full'; end $$;
+    create trigger full_disk before insert on bus.batch for each row execute function bus.full()`);
+  let acknowledged = false;
+  const published = bus.publish('t', numbered('k', 3)).then(() => (acknowledged = true));
+  await until(() => errors.length >= 2);
+  expect(errors[0]).toContain('No space left on device');
+  expect(acknowledged).toBe(false);
+  await database.pool.query('drop trigger full_disk on bus.batch');
+  await published;
+  expect(await scanned(bus, 't')).toHaveLength(3);
 });
 
 it('F14: stops where the log has lost its end, and says so', async () => {

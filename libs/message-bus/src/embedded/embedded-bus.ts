@@ -26,7 +26,7 @@ export interface EmbeddedBusOptions {
   readonly publish_timeout_ms?: number;
   readonly max_queued_messages?: number;
   readonly max_queued_bytes?: number;
-  /** Told of lost connections, and of what the handler of a tail throws. */
+  /** Told of lost connections, of failed appends, and of what the handler of a tail throws. */
   readonly on_error?: (error: unknown) => void;
 }
 
@@ -57,6 +57,7 @@ export async function embeddedMessageBus(
     max_queued_bytes: options.max_queued_bytes ?? 64_000_000,
     publish_timeout_ms: options.publish_timeout_ms ?? 30_000,
     retry,
+    on_error,
   };
   const appender = createAppender(pool, topics, limits, (place, records) => {
     feed.appended(place, records);

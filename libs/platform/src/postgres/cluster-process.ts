@@ -2,7 +2,17 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { chown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -253,13 +263,26 @@ export async function startServer(
   await log.close();
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await isReady(files, child.pid))) {
-    if (ended !== undefined) throw new Error(`Postgres did not start: ${ended}, see ${files.log}`);
+    if (ended !== undefined) {
+      const why = `${ended}${await fullDisk(files)}, see ${files.log}`;
+      throw new Error(`Postgres did not start: ${why}`);
+    }
     if (performance.now() > deadline) {
       child.kill('SIGQUIT');
       throw new Error(`Postgres did not start within ${START_TIMEOUT_MS} ms, see ${files.log}`);
     }
     await sleep(20);
   }
+}
+
+/** A segment of the write-ahead log, without which it cannot start. */
+const LEAST_ROOM_BYTES = 16 * 1024 * 1024;
+
+/** Its log cannot say so when it lies on the same disk. */
+async function fullDisk({ folder }: ClusterFiles): Promise<string> {
+  const { bavail, bsize } = await statfs(folder);
+  const bytes = bavail * bsize;
+  return bytes < LEAST_ROOM_BYTES ? `, its disk is full (${bytes} bytes are left)` : '';
 }
 
 async function isReady(files: ClusterFiles, pid: number | undefined): Promise<boolean> {

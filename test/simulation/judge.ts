@@ -71,17 +71,24 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
     complaints.push(`answered before it is durable: ${tell(decision)}`);
   }
 
-  /** Messages in the order in which they were decided, which is that of their topic. */
+  /** Commands in the order in which they were decided, which is that of their topic. */
   function decidedOf(events: readonly AccountEvent[], wanted: readonly Wanted[]): Wanted[] {
     const by_place = new Map(wanted.map((one) => [coordinateOf(one.message), one]));
-    const decided = new Set(events.map(({ source }) => by_place.get(coordinateOf(source))!));
+    const decided: Wanted[] = [];
     const last = new Map<string, number>();
-    for (const { message } of decided) {
-      const { topic, offset } = message;
-      if (offset < (last.get(topic) ?? -1)) complaints.push(`${topic}@${offset} was overtaken`);
-      last.set(topic, offset);
+    for (const event of events) {
+      const one = by_place.get(coordinateOf(event.source))!;
+      if ('request_id' in event) {
+        const { topic, offset } = event.source;
+        if (offset < (last.get(topic) ?? -1)) complaints.push(`${topic}@${offset} was overtaken`);
+        last.set(topic, offset);
+        decided.push(one);
+      } else {
+        // What fell due may go ahead of the request that caused it, as if by a sweep.
+        decided.push({ ...one, command: { kind: 'sweep', id: event.caused_by } });
+      }
     }
-    return [...decided];
+    return decided;
   }
 
   function checkAccount(account_id: string, wanted: readonly Wanted[]): void {

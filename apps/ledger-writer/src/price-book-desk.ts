@@ -18,9 +18,16 @@ import type { PriceBookShelf } from './price-book-shelf.js';
 import type { Answer } from './round.js';
 
 /**
+ * An append without an answer is repeated up to so long before the version counts. Others may price by
+ * what they read 30 s ago, and the append takes its time.
+ */
+const LAST_REPEAT_MS = 45_000;
+
+/**
  * Decides one publication of a price book; reads the stream and tries again on a conflict. The notice
  * counts from now, not from when it was asked for: usage may have been stamped and decided meanwhile. The
- * clock can only refuse, it prices nothing.
+ * clock can only refuse, it prices nothing. Throws when it is not known to be written and its notice runs
+ * out: it is decided anew, which either finds it or refuses it where it would have been written.
  */
 export async function decidePublication(
   intake: Intake<PriceBookPublishRequested>,
@@ -44,9 +51,29 @@ export async function decidePublication(
     const linked = linkEvent(head, event.type, encodeEvent(event));
     const stream = priceBookStream(request.tenant_id);
     const append = { stream, expected_revision: head.revision, events: [linked.event] };
-    const [result] = await appendUntilDefinite(ports, [append], control);
+    const [result] = await appendUntilDefinite(ports, [append], whileInTime(event, ports, control));
     // Overtaken by another publication: read the stream and decide again.
     if (result!.kind === 'conflict') continue;
     return { intake, decision: decisionOf(event, linked.head.revision) };
   }
+}
+
+/** Its heartbeat, which comes before each repeat, fails once the version counts too soon for that. */
+function whileInTime(
+  event: PriceBookEvent,
+  { clock }: { readonly clock: () => number },
+  control: BatchControl,
+): BatchControl {
+  if (event.type !== 'PriceBookPublished') return control;
+  const last_ms = epochMsOf(event.effective_from) - LAST_REPEAT_MS;
+  return {
+    signal: control.signal,
+    async heartbeat() {
+      await control.heartbeat();
+      if (clock() <= last_ms) return;
+      throw new Error(
+        `price book ${event.version} is not known to be written, and its notice runs out`,
+      );
+    },
+  };
 }

@@ -102,4 +102,29 @@ describe('F26: the price book', () => {
     const { decisions } = await writer.handle(deliver([book]));
     expect(decisions).toMatchObject([{ outcome: 'rejected', reason: 'effective_from_too_soon' }]);
   });
+
+  it('F26: is not written late, when others have priced without it', async () => {
+    const { world, deliver } = await fundedWorld();
+    const store = memoryEventStore(world.log);
+    const [minute_1, minute_2] = [Date.UTC(2026, 0, 31, 12, 1), Date.UTC(2026, 0, 31, 12, 2)];
+    let now_ms = minute_1;
+    const messages = deliver([
+      publication('p-1', {
+        version: 'v2',
+        effective_from: '2026-01-31T12:02:00Z',
+        prices: { 'text.generation': { credits: 7 } },
+      }),
+    ]);
+    // The store is away until the version counts.
+    const appendMany = jest.fn(store.appendMany).mockImplementationOnce(async () => {
+      now_ms = minute_2;
+      return [{ kind: 'unknown', why: 'no answer' }];
+    });
+    const writer = writerOn(world, { store: { ...store, appendMany }, clock: () => now_ms });
+    await writer.ports.shelf.refresh([TENANT]);
+    await expect(writer.handle(messages)).rejects.toThrow('its notice runs out');
+    expect(appendMany).toHaveBeenCalledTimes(1);
+    const { decisions } = await writer.handle(messages);
+    expect(decisions).toMatchObject([{ outcome: 'rejected', reason: 'effective_from_too_soon' }]);
+  });
 });

@@ -1,4 +1,5 @@
 import { AccountCache, PriceBookShelf, type WriterPorts } from '#apps/ledger-writer';
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { COMMAND_PRICES } from '../ledger/commands.js';
 import { FAULTS } from './director.js';
@@ -10,6 +11,8 @@ const histories = (seen: Map<string, number>, damage?: (ports: WriterPorts) => W
   fc.asyncProperty(scenarios, fc.scheduler(), fc.gen(), async (scenario, scheduler, draw) => {
     expect(await run(scenario, scheduler, draw, seen, damage)).toEqual([]);
   });
+
+jest.setTimeout(15 * 60_000);
 
 /** HISTORIES=2000 looks further; SEED, which a failure prints, runs the same ones again. */
 const seed = process.env['SEED'];
@@ -75,7 +78,7 @@ describe('is found out:', () => {
           if (known) this.put(known);
           return known;
         }
-      })(),
+      })(3),
     }),
     'price books that are read once and never again': (ports) => ({
       ...ports,

@@ -13,6 +13,8 @@ import type { Judge } from './judge.js';
 import { Injected, readSideOver, storeOver, type Servers } from './servers.js';
 
 const MAX_BATCH = 8;
+/** Of three accounts, so that one is dropped every now and then. */
+const MAX_CACHED = 2;
 /** A member that was not heard of for so long asks whether it still is one. */
 const SESSION_MS = 20_000;
 const MAX_SKEW_S = 2;
@@ -73,7 +75,7 @@ export function startWriter(world: World): WriterProcess {
         if (director.strikes('publish: sent, no answer')) throw new Injected('no answer');
       },
     },
-    cache: new AccountCache(),
+    cache: new AccountCache(MAX_CACHED),
     shelf: new PriceBookShelf(store, COMMAND_PRICES, () => director.now()),
     stalls: new Stalls(() => director.now()),
     async pause(_ms, signal) {

@@ -11,11 +11,13 @@ const MAX_ACCOUNTS = 50_000;
  * (a partition lost and won again) never share a state.
  */
 export class AccountCache {
-  readonly #accounts = new LRUCache<AccountKey, KnownAccount>({
-    max: MAX_ACCOUNTS,
-    dispose: (known) => (this.#unread -= unreadOf(known)),
-  });
+  readonly #accounts: LRUCache<AccountKey, KnownAccount>;
   #unread = 0;
+
+  constructor(max = MAX_ACCOUNTS) {
+    const dispose = (known: KnownAccount) => (this.#unread -= unreadOf(known));
+    this.#accounts = new LRUCache({ max, dispose });
+  }
 
   take(key: AccountKey): KnownAccount | undefined {
     const known = this.#accounts.get(key);

@@ -71,6 +71,8 @@ export interface TestBus {
   readonly cut: () => void;
   /** Reads nothing from the broker until the connections break, which is what the result does. */
   readonly holdAnswers: () => () => void;
+  /** Reads nothing from one broker, on old and new connections, until the result is called. */
+  readonly hang: (broker: string) => () => void;
 }
 
 let buses = 0;
@@ -87,12 +89,13 @@ export async function connectBus(
   topics: readonly string[],
   partitions: number,
   config: Partial<KafkaBusConfig> = {},
+  connection: { readonly request_timeout_ms?: number } = {},
 ): Promise<TestBus> {
   const client_id = `test-${process.pid}-${buses++}`;
   const sockets = cuttableSockets();
   const fatal: Error[] = [];
   const bus = await kafkaMessageBus({
-    connection: { brokers, client_id, socket_factory: sockets.factory },
+    connection: { brokers, client_id, socket_factory: sockets.factory, ...connection },
     topics,
     partitions,
     retry: { min_ms: 10, max_ms: 50 },
@@ -105,21 +108,27 @@ export async function connectBus(
     ...config,
   });
   open.push(bus);
-  return { bus, client_id, fatal, cut: sockets.cut, holdAnswers: sockets.holdAnswers };
+  const { cut, holdAnswers, hang } = sockets;
+  return { bus, client_id, fatal, cut, holdAnswers, hang };
 }
 
-function cuttableSockets(): Pick<TestBus, 'cut' | 'holdAnswers'> & { factory: ISocketFactory } {
-  const sockets = new Set<Socket>();
+type Ways = Pick<TestBus, 'cut' | 'holdAnswers' | 'hang'>;
+
+function cuttableSockets(): Ways & { factory: ISocketFactory } {
+  const sockets = new Map<Socket, string>();
+  const hanging = new Set<string>();
   let is_cut = false;
   const breakAll = () => {
-    for (const socket of sockets) socket.destroy(new Error('cut'));
+    for (const socket of sockets.keys()) socket.destroy(new Error('cut'));
   };
   return {
     factory: ({ host, port, onConnect }) => {
       const socket = connect({ host, port }, onConnect);
       if (is_cut) socket.destroy(new Error('cut'));
       socket.setNoDelay(true);
-      sockets.add(socket);
+      const broker = `${host}:${port}`;
+      if (hanging.has(broker)) socket.pause();
+      sockets.set(socket, broker);
       socket.on('close', () => sockets.delete(socket));
       return socket;
     },
@@ -128,8 +137,17 @@ function cuttableSockets(): Pick<TestBus, 'cut' | 'holdAnswers'> & { factory: IS
       breakAll();
     },
     holdAnswers() {
-      for (const socket of sockets) socket.pause();
+      for (const socket of sockets.keys()) socket.pause();
       return breakAll;
+    },
+    hang(broker) {
+      const its = () => [...sockets].filter(([, to]) => to === broker).map(([socket]) => socket);
+      hanging.add(broker);
+      for (const socket of its()) socket.pause();
+      return () => {
+        hanging.delete(broker);
+        for (const socket of its()) socket.resume();
+      };
     },
   };
 }

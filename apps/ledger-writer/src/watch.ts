@@ -42,7 +42,10 @@ export function watchWriter(options: WatchOptions): () => void {
     clock,
     observe: (seconds) => metrics.stuck_for_seconds.set(WORKER, seconds),
     look: async () => {
-      positions = await bus.positions(GROUPS.writer, REQUEST_TOPICS);
+      positions = await bus.positions(GROUPS.writer, REQUEST_TOPICS).catch((error: unknown) => {
+        metrics.lag.set(WORKER, Number.NaN); // nobody knows: the last value would look like a fresh one
+        throw error;
+      });
       metrics.lag.set(
         WORKER,
         positions.reduce((sum, position) => sum + lagOf(position), 0),

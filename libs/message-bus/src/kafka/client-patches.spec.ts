@@ -1,4 +1,6 @@
+import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
+import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { jest } from '@jest/globals';
 import { standInClient, type StandIn } from '../../kafka-stand-in.js';
@@ -38,6 +40,103 @@ it('client hazard 5, F17: an offset out of range ends the consumer, and is never
   const group = Object.create(ConsumerGroup.prototype) as ConsumerGroup;
   const recovery = group.recoverFromOffsetOutOfRange({ topic: 'ledger.usage', partition: 3 });
   await expect(recovery).rejects.toMatchObject({ name: 'OffsetLost', retriable: false });
+});
+
+describe('F28: a request whose time has passed while the event loop stood still', () => {
+  const sent = () => {
+    const outcomes: string[] = [];
+    const request = new SocketRequest({
+      entry: {
+        resolve: () => outcomes.push('answered'),
+        reject: ({ name }: Error) => outcomes.push(name),
+      },
+      send() {},
+      timeout() {},
+    });
+    request.send();
+    return { request, outcomes };
+  };
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('is answered when the answer lay there unread', async () => {
+    const { request, outcomes } = sent();
+    request.timeoutRequest();
+    request.completed({ size: 0, payload: null }); // read after the timers
+    await turn();
+    expect(outcomes).toEqual(['answered']);
+  });
+
+  it('has timed out when there was none', async () => {
+    const { request, outcomes } = sent();
+    request.timeoutRequest();
+    await turn();
+    expect(outcomes).toEqual(['KafkaJSRequestTimeoutError']);
+  });
+});
+
+describe('client hazard 16: a fetch that failed', () => {
+  /** A group and what was done about it. */
+  const failing = () => {
+    const done: unknown[] = [];
+    const group = Object.assign(Object.create(ConsumerGroup.prototype) as ConsumerGroup, {
+      logger,
+      cluster: {
+        removeBroker: (address: object) => done.push(address),
+        refreshMetadata: async () => void done.push('asked who leads'),
+      },
+      joinAndSync: async () => void done.push('joined'),
+    });
+    return { group, done };
+  };
+  const named = (name: string, fields = {}) => Object.assign(new Error(name), { name, ...fields });
+
+  it.each(['KafkaJSRequestTimeoutError', 'KafkaJSConnectionClosedError'])(
+    'by a %s costs the connections of that broker',
+    async (name) => {
+      const { group, done } = failing();
+      await group.recoverFromFetch(named(name, { broker: 'b:1' }));
+      expect(done).toEqual([{ host: 'b', port: 1 }]);
+    },
+  );
+
+  it.each(['KafkaJSConnectionError', 'KafkaJSLockTimeout'])(
+    'by a %s is tried again',
+    async (name) => {
+      const { group, done } = failing();
+      await group.recoverFromFetch(named(name, { broker: 'b:1' }));
+      expect(done).toEqual([]);
+    },
+  );
+
+  it('because a leader has moved does not join anew', async () => {
+    const { group, done } = failing();
+    const moved = named('KafkaJSProtocolError', { type: 'NOT_LEADER_FOR_PARTITION' });
+    await group.recoverFromFetch(moved);
+    expect(done).toEqual(['asked who leads']);
+  });
+
+  it('in another way is left to kafkajs', async () => {
+    const { group } = failing();
+    const error = named('KafkaJSNotImplemented');
+    await expect(group.recoverFromFetch(error)).rejects.toBe(error);
+  });
+});
+
+it('a broker that is given up loses its connections', async () => {
+  const closed: string[] = [];
+  const broker = (nodeId: string, host: string) => ({
+    nodeId,
+    connectionPool: { host, port: 1 },
+    disconnect: async () => void closed.push(nodeId),
+  });
+  const brokers = { 1: broker('1', 'a'), 2: broker('2', 'b') };
+  const pool = Object.assign(Object.create(BrokerPool.prototype) as BrokerPool, {
+    brokers,
+    seedBroker: brokers[1],
+  });
+  pool.removeBroker({ host: 'b', port: 1 });
+  expect(closed).toEqual(['2']);
+  expect(Object.keys(pool.brokers)).toEqual(['1']);
 });
 
 describe('client hazard 6: a batch that a rebalance overtook', () => {

@@ -1,8 +1,11 @@
 import type { Assigner, Batch, OffsetsByTopicPartition } from 'kafkajs';
 import BatchOf from 'kafkajs/src/consumer/batch.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
-import { OffsetLost } from './errors.js';
+import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { brokenAddress, isAway, isMoved, OffsetLost } from './errors.js';
 
 /** What one member of a group knows and does while it holds its partitions. */
 export interface Membership {
@@ -32,6 +35,7 @@ export interface HookedAssigner extends Assigner {
 for (const method of [
   'joinAndSync',
   'fetch',
+  'recoverFromFetch',
   'recoverFromOffsetOutOfRange',
   'heartbeat',
   'leave',
@@ -43,6 +47,10 @@ if (typeof BatchOf.prototype.isEmptyDueToFiltering !== 'function')
   throw new Error('kafkajs is not 2.2.4: Batch has no isEmptyDueToFiltering');
 if (typeof RequestQueue.prototype.scheduleCheckPendingRequests !== 'function')
   throw new Error('kafkajs is not 2.2.4: RequestQueue has no scheduleCheckPendingRequests');
+if (typeof SocketRequest.prototype.timeoutRequest !== 'function')
+  throw new Error('kafkajs is not 2.2.4: SocketRequest has no timeoutRequest');
+if (typeof BrokerPool.prototype.removeBroker !== 'function')
+  throw new Error('kafkajs is not 2.2.4: BrokerPool has no removeBroker');
 
 const hooksOf = (group: ConsumerGroup) =>
   group.assigners.find((one): one is HookedAssigner => 'hooks' in one)?.hooks;
@@ -64,8 +72,10 @@ export const isFetchedBy = (batch: Batch, membership: Membership): boolean =>
   fetched_at.get(batch) === joined_at.get(membership);
 
 const joining = new WeakMap<ConsumerGroup, Promise<void>>();
-const { joinAndSync, fetch } = ConsumerGroup.prototype;
+const { joinAndSync, fetch, recoverFromFetch } = ConsumerGroup.prototype;
 const { scheduleCheckPendingRequests } = RequestQueue.prototype;
+const { timeoutRequest } = SocketRequest.prototype;
+const { removeBroker } = BrokerPool.prototype;
 
 /** Several fetchers may find at once that the group must be joined again: once is enough. */
 ConsumerGroup.prototype.joinAndSync = function (this: ConsumerGroup): Promise<void> {
@@ -101,6 +111,38 @@ ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: str
     if (batch.isEmptyDueToFiltering()) batch.isEmpty = () => false;
   }
   return batches;
+};
+
+const UNREACHED_PAUSE_MS = 200;
+
+/**
+ * kafkajs joins anew when a leader has moved, and ends after six fetches that failed since the last join,
+ * of whatever brokers. Who leads is no matter of the group: the others are fetched from meanwhile, and
+ * whether this is still a member is for the heartbeats to find out (client hazard 16).
+ */
+ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, error: Error) {
+  const moved = isMoved(error);
+  if (!moved && !isAway(error)) return recoverFromFetch.call(this, error);
+  const broken = brokenAddress(error);
+  if (broken !== undefined) return this.cluster.removeBroker(broken); // then the leaders are asked for anew
+  await sleep(UNREACHED_PAUSE_MS); // what cannot be connected to has been asked about already
+  if (moved) await this.cluster.refreshMetadata().catch(() => undefined);
+};
+
+/** kafkajs leaves the connections of a broker that it gives up open, with whatever waits on them. */
+BrokerPool.prototype.removeBroker = function (this: BrokerPool, address) {
+  const before = Object.values(this.brokers);
+  removeBroker.call(this, address);
+  const kept = new Set(Object.values(this.brokers));
+  for (const broker of before)
+    if (!kept.has(broker)) void broker.disconnect().catch(() => undefined);
+};
+
+/** An event loop that stood still has not read yet what came in time: it does before this judges (F28). */
+SocketRequest.prototype.timeoutRequest = function (this: SocketRequest) {
+  setImmediate(() => {
+    if (this.duration === null) timeoutRequest.call(this);
+  });
 };
 
 /** kafkajs would go on at the beginning or the end: charged again, or never (client hazard 5). */

@@ -18,6 +18,8 @@ export interface KafkaConnection extends KafkaSecurity {
   readonly on_log?: (level: 'warn' | 'error', message: string, fields: object) => void;
   /** How sockets are opened; for tests that cut them. */
   readonly socket_factory?: ISocketFactory;
+  /** For tests that cannot wait for REQUEST_TIMEOUT_MS. */
+  readonly request_timeout_ms?: number;
 }
 
 export const REQUEST_TIMEOUT_MS = 15_000;
@@ -38,7 +40,7 @@ export const createClient = (connection: KafkaConnection): kafkajs.Kafka =>
   new kafkajs.Kafka(clientConfig(connection));
 
 export function clientConfig(connection: KafkaConnection): KafkaConfig {
-  const { on_log, sasl, tls, socket_factory } = connection;
+  const { on_log, sasl, tls, socket_factory, request_timeout_ms = REQUEST_TIMEOUT_MS } = connection;
   let asked = 0;
   const config: KafkaConfig = {
     // Every new client of kafkajs begins with the first one that it is given, and stays there when that
@@ -46,7 +48,7 @@ export function clientConfig(connection: KafkaConnection): KafkaConfig {
     brokers: () => [connection.brokers[asked++ % connection.brokers.length]!],
     clientId: connection.client_id,
     connectionTimeout: CONNECT_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: request_timeout_ms,
     enforceRequestTimeout: true,
     retry: RETRY,
     logLevel: on_log ? kafkajs.logLevel.WARN : kafkajs.logLevel.NOTHING,

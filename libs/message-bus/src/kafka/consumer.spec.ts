@@ -127,13 +127,41 @@ describe('client hazard 14: a connection on which nothing arrives any more, and 
     expect(incarnations).toHaveLength(1);
   });
 
-  it('is given up as soon as one request was not answered in time', async () => {
+  it.each(['Heartbeat', 'JoinGroup', 'SyncGroup', 'OffsetCommit', 'OffsetFetch'])(
+    'is given up as soon as the coordinator has not answered a %s in time',
+    async (apiName) => {
+      const { current, incarnations, failures } = await started();
+      await joined();
+      current().emit('consumer.network.request_timeout', { apiName, broker: 'b:1' });
+      expect(consumer.assigned()).toEqual([]);
+      expect(failures).toEqual([`b:1 has not answered ${apiName}`]);
+      await until(() => incarnations.length === 2);
+      await joined();
+    },
+  );
+
+  it('client hazard 16: is told and kept where it is not the coordinator that did not answer', async () => {
     const { current, incarnations, failures } = await started();
     await joined();
-    current().emit('consumer.network.request_timeout', { apiName: 'Fetch', broker: 'b:1' });
-    expect(consumer.assigned()).toEqual([]);
-    expect(failures).toEqual(['b:1 has not answered Fetch']);
+    for (const apiName of ['Fetch', 'Metadata', 'GroupCoordinator', 'ListOffsets'])
+      current().emit('consumer.network.request_timeout', { apiName, broker: 'b:1' });
+    expect(failures).toHaveLength(4);
+    expect(consumer.assigned()).toEqual([0]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(incarnations).toHaveLength(1);
+  });
+
+  it('is given up while it joins and has no word of the topics', async () => {
+    let join = () => {};
+    const joining = () => new Promise<void>((resolve) => (join = resolve));
+    const { incarnations, failures } = await started({}, { joining });
+    const late = join;
+    const timeout = { apiName: 'Metadata', broker: 'b:1' };
+    incarnations[0]!.emit('consumer.network.request_timeout', timeout);
     await until(() => incarnations.length === 2);
+    expect(failures).toEqual(['b:1 has not answered Metadata']);
+    late();
+    join();
     await joined();
   });
 

@@ -9,6 +9,7 @@ import { fatalCause, Superseded } from './errors.js';
 import { createGroupMember, type GroupMemberSettings } from './group-member.js';
 import { receivedMessages } from './received.js';
 import { watchSilence } from './silence.js';
+import { within } from './within.js';
 
 export interface ConsumerSettings extends GroupMemberSettings {
   readonly partitions: number;
@@ -22,6 +23,14 @@ export interface ConsumerSettings extends GroupMemberSettings {
 const MAX_WAIT_MS = 100;
 const MAX_BYTES = 4_000_000;
 const MAX_BYTES_PER_PARTITION = 1_048_576;
+/** What only the group's coordinator is asked. */
+const COORDINATORS = new Set([
+  'Heartbeat',
+  'JoinGroup',
+  'SyncGroup',
+  'OffsetCommit',
+  'OffsetFetch',
+]);
 /** A partition that does not drain for so long is paused, so that it does not hold up the others. */
 const PATIENCE_MS = 500;
 const DROPPED_PAUSE_MS = 50;
@@ -151,7 +160,10 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       .catch((error: Error) => crashed(incarnation, error));
   };
 
-  /** kafkajs repeats requests on a dead connection for minutes: here a silence ends it (hazard 14). */
+  /**
+   * kafkajs repeats requests on a dead connection for minutes: here a silence ends it (hazard 14). What
+   * another broker than the coordinator does not answer is told, and ends no membership (hazard 16).
+   */
   const superviseAnswers = (incarnation: kafkajs.Consumer) => {
     const watch = watchSilence(
       session_timeout_ms,
@@ -160,9 +172,14 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
     );
     stopWatching = watch.stop;
     incarnation.on('consumer.network.request', watch.heard);
-    incarnation.on('consumer.network.request_timeout', ({ payload: { apiName, broker } }) =>
-      crashed(incarnation, new Error(`${broker} has not answered ${apiName}`)),
-    );
+    incarnation.on('consumer.network.request_timeout', ({ payload: { apiName, broker } }) => {
+      if (consumer !== incarnation) return;
+      const error = new Error(`${broker} has not answered ${apiName}`);
+      // A join that has no word of the topics is not repeated by kafkajs before the group casts it out.
+      const joins_not = member.membership() === undefined && apiName === 'Metadata';
+      if (COORDINATORS.has(apiName) || joins_not) crashed(incarnation, error);
+      else report(error, 1);
+    });
   };
 
   const crashed = (incarnation: kafkajs.Consumer, error: Error) => {
@@ -212,12 +229,4 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
     throw error;
   }
   return { assigned: member.assigned, close };
-}
-
-async function within<T>(time_ms: number, work: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: given up after ${time_ms} ms`)), time_ms);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -63,3 +63,26 @@ export function fatalCause(error: unknown): Error | undefined {
 
 /** The broker's name for a protocol error. */
 export const typeOf = (error: unknown): string => (error as { type?: string }).type ?? '';
+
+// The topic's leaders are others than the client thinks.
+const MOVED_TYPES = new Set([
+  'FENCED_LEADER_EPOCH',
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'UNKNOWN_LEADER_EPOCH',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+]);
+// One broker did not answer, or cannot be reached.
+const BROKEN_NAMES = new Set(['KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError']);
+const AWAY_NAMES = new Set([...BROKEN_NAMES, 'KafkaJSConnectionError', 'KafkaJSLockTimeout']);
+
+export const isMoved = (error: Error): boolean => MOVED_TYPES.has(typeOf(error));
+export const isAway = (error: Error): boolean => AWAY_NAMES.has(error.name);
+
+/** The broker whose connection cannot be used any more, from what kafkajs says in its error. */
+export function brokenAddress(error: unknown): { host: string; port: number } | undefined {
+  const { name, broker } = error as { name?: string; broker?: string };
+  const colon = broker?.lastIndexOf(':') ?? -1;
+  if (!BROKEN_NAMES.has(name ?? '') || broker === undefined || colon < 0) return undefined;
+  return { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
+}

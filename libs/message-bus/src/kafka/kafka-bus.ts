@@ -4,7 +4,7 @@ import type { ConsumeOptions, MessageBus, OutgoingMessage, ReceivedMessage } fro
 import { clusterOf, createClient, type KafkaConnection, withAdmin } from './connection.js';
 import { CLOSE_TIMEOUT_MS, startConsumer } from './consumer.js';
 import { openLeaders } from './leaders.js';
-import { positionsOf, requireReadable } from './positions.js';
+import { positionsOf, requireReadable, sharedPositions } from './positions.js';
 import { createPublisher } from './publisher.js';
 import { scanTopic } from './scan.js';
 import { startTail } from './tail.js';
@@ -44,6 +44,7 @@ const DEFAULTS = {
   on_error: (error: unknown) => process.emitWarning(`message bus: ${String(error)}`),
 };
 const MAX_WAITING_BYTES = 64_000_000;
+const POSITIONS_TIMEOUT_MS = 10_000;
 
 /**
  * The message bus on a Kafka cluster. Rejects with TopicUnfit when a topic is missing, has another
@@ -60,6 +61,7 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     retry,
     give_up_after_ms: settings.publish_timeout_ms,
     max_waiting_bytes: MAX_WAITING_BYTES,
+    close_timeout_ms: settings.close_timeout_ms / 2,
   });
   const consumers = openConsumers();
   let closed = false;
@@ -71,8 +73,9 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     if (closed) throw new Error('the message bus is closed');
     wanted.forEach(known);
   };
-  const positions = (group: string, wanted: readonly string[]) =>
+  const look = (group: string, wanted: readonly string[]) =>
     leaders.repeat(() => positionsOf(cluster, leaders, group, wanted));
+  const positions = sharedPositions(look, POSITIONS_TIMEOUT_MS);
 
   return {
     async publish(topic: string, messages: readonly OutgoingMessage[]) {
@@ -81,7 +84,7 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     },
     async consume(wanted: ConsumeOptions) {
       open(wanted.topics);
-      requireReadable(wanted.group, await positions(wanted.group, wanted.topics));
+      requireReadable(wanted.group, await look(wanted.group, wanted.topics));
       return consumers.keep(await startConsumer(client, { ...settings, ...wanted }));
     },
     async tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void) {

@@ -10,6 +10,24 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
   }
 }
 
+declare module 'kafkajs/src/network/requestQueue/socketRequest.js' {
+  export default class SocketRequest {
+    constructor(options: object);
+    /** null until it is answered or has failed. */
+    readonly duration: number | null;
+    send(): void;
+    completed(answer: { readonly size: number; readonly payload: unknown }): void;
+    timeoutRequest: () => void;
+  }
+}
+
+declare module 'kafkajs/src/cluster/brokerPool.js' {
+  export default class BrokerPool {
+    readonly brokers: Readonly<Record<string, import('kafkajs').Broker>>;
+    removeBroker: (address: { readonly host: string; readonly port: number }) => void;
+  }
+}
+
 declare module 'kafkajs/src/network/socketFactory.js' {
   /** What kafkajs opens sockets with unless it is told otherwise. */
   const socketFactory: () => import('kafkajs').ISocketFactory;
@@ -22,6 +40,7 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
   export default class ConsumerGroup {
     constructor(options: object);
     readonly assigners: readonly Assigner[];
+    readonly cluster: import('kafkajs').Cluster;
     /** null when the coordinator does not know this member (any more). */
     readonly memberId: string | null;
     assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];
@@ -30,6 +49,7 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     leave(): Promise<void>;
     joinAndSync: () => Promise<void>;
     fetch: (nodeId: string) => Promise<import('kafkajs/src/consumer/batch.js').default[]>;
+    recoverFromFetch: (error: Error) => Promise<void>;
     recoverFromOffsetOutOfRange(error: { topic: string; partition: number }): Promise<void>;
   }
 }

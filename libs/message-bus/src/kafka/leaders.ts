@@ -1,7 +1,8 @@
-import { backoffMs, type Backoff } from '#libs/platform';
+import { backoffMs, SHUTDOWN_MS, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker, Cluster } from 'kafkajs';
-import { fatalCause } from './errors.js';
+import { brokenAddress, fatalCause } from './errors.js';
+import { within } from './within.js';
 
 /** Who leads which partition, kept up while leaders move. */
 export interface Leaders {
@@ -10,13 +11,14 @@ export interface Leaders {
   /** The connected broker. Rejects when it cannot be reached. */
   broker(node_id: number): Promise<Broker>;
   /** After a failed request: drops what is broken and asks anew who leads. Rejects when nobody answers. */
-  recover(error: unknown, broker?: Broker): Promise<void>;
+  recover(error: unknown): Promise<void>;
   /** Repeats what only reads, with recovery in between; rejects when it keeps failing. */
   repeat<T>(work: () => Promise<T>): Promise<T>;
   /** The offset at which each partition of the topic begins or ends now. */
   logEdge(topic: string, edge: LogEdge): Promise<ReadonlyMap<number, number>>;
   /** Both. */
   logEnds(topic: string): Promise<LogEnds[]>;
+  /** Does not wait long for what a broker has not answered. */
   close(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export type LogEdge = 'begin' | 'end';
 export type LogEnds = { readonly partition: number } & { readonly [edge in LogEdge]: number };
 
 const MOST_ATTEMPTS = 8;
+const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 8;
 
 export async function openLeaders(
   cluster: Cluster,
@@ -61,13 +64,10 @@ export async function openLeaders(
       await cluster.refreshMetadataIfNecessary();
       return cluster.findBroker({ nodeId: String(node_id) });
     },
-    recover(error, broker) {
+    recover(error) {
+      if (closed) return Promise.reject(new Error('the message bus is closed'));
       const address = brokenAddress(error);
-      if (address !== undefined) {
-        cluster.removeBroker(address);
-        // A broker that never answers keeps its connection: it is left to itself.
-        void broker?.disconnect().catch(() => undefined);
-      }
+      if (address !== undefined) cluster.removeBroker(address);
       recovering ??= askAnew().finally(() => (recovering = undefined));
       return recovering;
     },
@@ -76,7 +76,7 @@ export async function openLeaders(
         try {
           return await work();
         } catch (error) {
-          if (attempt === MOST_ATTEMPTS || fatalCause(error) !== undefined) throw error;
+          if (attempt === MOST_ATTEMPTS || closed || fatalCause(error) !== undefined) throw error;
           await sleep(backoffMs(retry, attempt));
           await leaders.recover(error).catch(() => undefined);
         }
@@ -105,19 +105,10 @@ export async function openLeaders(
         end,
       }));
     },
-    close() {
+    async close() {
       closed = true;
-      return cluster.disconnect();
+      await within(CLOSE_TIMEOUT_MS, cluster.disconnect(), 'closing').catch(() => undefined);
     },
   };
   return leaders;
-}
-
-/** The broker whose connection cannot be used any more, from what kafkajs says in its error. */
-function brokenAddress(error: unknown): { host: string; port: number } | undefined {
-  const { name, broker } = error as { name?: string; broker?: string };
-  const broken = name === 'KafkaJSConnectionClosedError' || name === 'KafkaJSRequestTimeoutError';
-  const colon = broker?.lastIndexOf(':') ?? -1;
-  if (!broken || broker === undefined || colon < 0) return undefined;
-  return { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) };
 }

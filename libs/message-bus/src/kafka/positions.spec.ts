@@ -1,5 +1,5 @@
 import type { Cluster } from 'kafkajs';
-import { positionsOf, requireReadable } from './positions.js';
+import { positionsOf, requireReadable, sharedPositions } from './positions.js';
 
 /** A log of which, whenever anything is asked, more was written, read, committed and deleted. */
 function movingLog() {
@@ -45,4 +45,38 @@ it.each([
   requireReadable('g', [{ ...position, committed: 3 }]);
   requireReadable('g', [{ ...position, committed: 9 }]);
   requireReadable('g', [{ ...position, committed: null }]);
+});
+
+describe('positions that no broker answers', () => {
+  const hanging = () => {
+    let asked = 0;
+    const answers: ((positions: []) => void)[] = [];
+    const look = () => {
+      asked += 1;
+      return new Promise<[]>((resolve) => answers.push(resolve));
+    };
+    const answer = () => answers.splice(0).forEach((one) => one([]));
+    return { look, asked: () => asked, answer };
+  };
+
+  it('are asked for once, however many ask, and keep nobody waiting', async () => {
+    const { look, asked } = hanging();
+    const positions = sharedPositions(look, 20);
+    for (let time = 0; time < 3; time += 1)
+      await expect(positions('g', ['t'])).rejects.toThrow('given up after 20 ms');
+    expect(asked()).toBe(1);
+  });
+
+  it('are shared by those who ask the same, and asked for anew afterwards', async () => {
+    const { look, asked, answer } = hanging();
+    const positions = sharedPositions(look, 60_000);
+    const both = [positions('g', ['t']), positions('g', ['t'])];
+    answer();
+    await Promise.all(both);
+    expect(asked()).toBe(1);
+    const other = [positions('g', ['t']), positions('g', ['u'])];
+    expect(asked()).toBe(3);
+    answer();
+    await Promise.all(other);
+  });
 });

@@ -2,6 +2,24 @@ import type { Cluster } from 'kafkajs';
 import type { PartitionPosition } from '../port.js';
 import { OffsetLost } from './errors.js';
 import type { Leaders, LogEdge } from './leaders.js';
+import { within } from './within.js';
+
+type Look = (group: string, topics: readonly string[]) => Promise<PartitionPosition[]>;
+
+/**
+ * A health check asks every few seconds, and while a broker hangs an answer may take minutes: whoever
+ * asks what is being asked already shares that answer, and none waits for longer than the limit.
+ */
+export function sharedPositions(look: Look, limit_ms: number): Look {
+  const under_way = new Map<string, Promise<PartitionPosition[]>>();
+  return (group, topics) => {
+    const question = [group, ...topics].join('/');
+    const looking =
+      under_way.get(question) ?? look(group, topics).finally(() => under_way.delete(question));
+    under_way.set(question, looking);
+    return within(limit_ms, looking, `asking where ${group} stands`);
+  };
+}
 
 /**
  * Where the group stands in each log. Asked in this order, so that a group that goes on meanwhile is

@@ -63,6 +63,7 @@ const settings: PublisherSettings = {
   retry: { min_ms: 1, max_ms: 5 },
   give_up_after_ms: 5_000,
   max_waiting_bytes: 10_000_000,
+  close_timeout_ms: 10_000,
 };
 
 const keyOf = (partition: number): string => {
@@ -228,4 +229,24 @@ it('refuses at once what would wait in too great a heap, and closes when all is 
   answer();
   await Promise.all([first, closing]);
   expect(log.get(0)).toHaveLength(1);
+});
+
+it('a close gives up what no broker takes, and rejects its calls', async () => {
+  const { leaders, scripts, requests } = cluster();
+  let answer = () => {};
+  scripts.push(async (request) => {
+    await new Promise<void>((resolve) => (answer = resolve));
+    return refusing(0, 7)(request);
+  });
+  const publisher = createPublisher(leaders, { ...settings, close_timeout_ms: 20 });
+  const calls = [publisher.publish('t', PARTITIONS, [message(0, 'under way')])];
+  while (requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  calls.push(publisher.publish('t', PARTITIONS, [message(0, 'waits')]));
+  const outcomes = Promise.allSettled(calls);
+  await publisher.close();
+  const given_up = { reason: new Error('closed before it was durable: given up after 20 ms') };
+  expect(await outcomes).toMatchObject([given_up, given_up]);
+  answer();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(requests).toHaveLength(1); // and never again
 });

@@ -7,6 +7,7 @@ import { REQUEST_TIMEOUT_MS } from './connection.js';
 import { fatalCause } from './errors.js';
 import type { Leaders } from './leaders.js';
 import { answerBehind, refusedTargets, type ProduceAnswer } from './produce-answer.js';
+import { within } from './within.js';
 
 export interface PublisherSettings {
   readonly retry: Backoff;
@@ -14,6 +15,8 @@ export interface PublisherSettings {
   readonly give_up_after_ms: number;
   /** Most bytes that may wait; beyond it a call is refused at once. */
   readonly max_waiting_bytes: number;
+  /** A close gives up what is not durable after this long. */
+  readonly close_timeout_ms: number;
 }
 
 export interface Publisher {
@@ -61,6 +64,7 @@ const PRODUCE_TIMEOUT_MS = REQUEST_TIMEOUT_MS - 5_000;
 export function createPublisher(leaders: Leaders, settings: PublisherSettings): Publisher {
   const lanes = new Map<string, Lane>();
   const busy = new Set<number>();
+  const calls = new Set<Call>();
   let waiting_bytes = 0;
   let scheduled = false;
   let closing: (() => void) | undefined;
@@ -108,12 +112,10 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
     if (parts.length === 0) return;
     busy.add(leader);
     for (const { lane } of parts) lane.in_flight = true;
-    let broker: Broker | undefined;
     let refused: Map<Lane, Error>;
     let is_answer = true;
     try {
-      broker = await leaders.broker(leader);
-      refused = await produce(broker, parts);
+      refused = await produce(await leaders.broker(leader), parts);
     } catch (error) {
       refused = new Map(parts.map(({ lane }) => [lane, error as Error]));
       is_answer = false;
@@ -127,7 +129,7 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
       else failed.push(part);
     }
     schedule();
-    if (failed.length > 0) await sendAgain(failed, refused, broker);
+    if (failed.length > 0) await sendAgain(failed, refused);
   };
 
   const written = ({ lane, entries }: Part) => {
@@ -145,11 +147,7 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
   };
 
   /** The same messages, after a pause, until their time is up. */
-  const sendAgain = async (
-    parts: readonly Part[],
-    why: ReadonlyMap<Lane, Error>,
-    broker: Broker | undefined,
-  ) => {
+  const sendAgain = async (parts: readonly Part[], why: ReadonlyMap<Lane, Error>) => {
     const now_ms = performance.now();
     for (const { lane, entries } of parts) {
       const error = why.get(lane)!;
@@ -160,7 +158,7 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
     }
     const attempt = Math.max(...parts.map(({ lane }) => lane.failures));
     await new Promise((resolve) => setTimeout(resolve, backoffMs(settings.retry, attempt)));
-    await leaders.recover(why.get(parts[0]!.lane), broker).catch(() => undefined);
+    await leaders.recover(why.get(parts[0]!.lane)).catch(() => undefined);
     for (const { lane } of parts) lane.in_flight = false;
     schedule();
   };
@@ -181,8 +179,13 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
           open: messages.length,
           failure: undefined,
           deadline_ms: performance.now() + settings.give_up_after_ms,
-          settle: () => (call.failure === undefined ? resolve() : reject(call.failure)),
+          settle: () => {
+            calls.delete(call);
+            if (call.failure === undefined) resolve();
+            else reject(call.failure);
+          },
         };
+        calls.add(call);
         for (const { message, bytes } of sized) {
           const lane = laneOf(topic, partitionOf(message.key, partitions));
           lane.entries.push({
@@ -196,7 +199,15 @@ export function createPublisher(leaders: Leaders, settings: PublisherSettings): 
     },
     async close() {
       const idle = new Promise<void>((resolve) => (closing = resolve));
-      if (waiting_bytes > 0) await idle;
+      if (waiting_bytes === 0) return;
+      await within(settings.close_timeout_ms, idle, 'closed before it was durable').catch(
+        (error: Error) => {
+          for (const call of calls) {
+            call.failure ??= error;
+            call.settle();
+          }
+        },
+      );
     },
   };
 }

@@ -1,6 +1,5 @@
 import { backoffMs, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Broker } from 'kafkajs';
 import type { Consumer, ReceivedMessage } from '../port.js';
 import { OffsetLost } from './errors.js';
 import type { Leaders } from './leaders.js';
@@ -22,7 +21,7 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
   const { topic, handler, on_error, retry } = settings;
   const logs = await leaders.repeat(() => leaders.logEnds(topic));
   const offsets: Offsets = new Map(logs.map(({ partition, end }) => [partition, end]));
-  const loops = new Map<number, Promise<void>>();
+  const loops = new Set<number>();
   // While leaders move, two loops may want one partition: only one may ask for it.
   const asked = new Set<number>();
   let closing = false;
@@ -42,17 +41,16 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
     for (;;) {
       const partitions = ledBy(leader).filter((partition) => !asked.has(partition));
       if (closing || partitions.length === 0) return;
-      let broker: Broker | undefined;
       for (const partition of partitions) asked.add(partition);
       try {
-        broker = await leaders.broker(leader);
+        const broker = await leaders.broker(leader);
         const batches = await fetchFrom(broker, topic, offsets, partitions, LIMITS);
         failures = 0;
         if (!closing) batches.map(receivedMessages).forEach(deliver);
       } catch (error) {
         if (closing) return;
         on_error(error);
-        await recover(error, broker);
+        await recover(error);
       } finally {
         for (const partition of partitions) asked.delete(partition);
         startLoops();
@@ -60,9 +58,9 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
     }
   };
 
-  const recover = async (error: unknown, broker: Broker | undefined) => {
+  const recover = async (error: unknown) => {
     await sleep(backoffMs(retry, ++failures));
-    await leaders.recover(error, broker).catch(() => undefined);
+    await leaders.recover(error).catch(() => undefined);
     // What a tail has missed it never gets: whoever needs all of it uses a group.
     if (error instanceof OffsetLost) {
       for (const { partition, begin, end } of await leaders.logEnds(topic).catch(() => [])) {
@@ -76,8 +74,8 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
   const startLoops = () => {
     for (const leader of byLeader(leaders, topic, offsets.keys()).keys()) {
       if (loops.has(leader) || closing) continue;
-      const loop = follow(leader).finally(() => loops.delete(leader));
-      loops.set(leader, loop);
+      loops.add(leader);
+      void follow(leader).finally(() => loops.delete(leader));
     }
   };
 
@@ -85,9 +83,8 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
   return {
     assigned: () => [...offsets.keys()],
     async close() {
-      closing = true;
+      closing = true; // which ends the loops, each with its answer
       await leaders.close();
-      await Promise.all(loops.values());
     },
   };
 }

@@ -113,7 +113,7 @@ ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: str
   return batches;
 };
 
-const UNREACHED_PAUSE_MS = 200;
+const RETRY_PAUSE_MS = 200;
 
 /**
  * kafkajs joins anew when a leader has moved, and ends after six fetches that failed since the last join,
@@ -124,8 +124,8 @@ ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, 
   const moved = isMoved(error);
   if (!moved && !isAway(error)) return recoverFromFetch.call(this, error);
   const broken = brokenAddress(error);
-  if (broken !== undefined) return this.cluster.removeBroker(broken); // then the leaders are asked for anew
-  await sleep(UNREACHED_PAUSE_MS); // what cannot be connected to has been asked about already
+  if (broken !== undefined) this.cluster.removeBroker(broken); // then the leaders are asked for anew
+  await sleep(RETRY_PAUSE_MS); // one that breaks at once, or takes no connection, is no hot loop
   if (moved) await this.cluster.refreshMetadata().catch(() => undefined);
 };
 

@@ -45,6 +45,7 @@ interface Wanted {
 export function newJudge({ log, read_side }: Servers, director: Pick<Director, 'met'>): Judge {
   const complaints: string[] = [];
   const outcomes = new Map<string, string[]>();
+  const committed = new Map<string, number>();
 
   const read = <E>(stream: string, decode: (data: string) => E) =>
     (log.streams.get(stream) ?? []).map((recorded) => ({ recorded, event: decode(recorded.data) }));
@@ -82,6 +83,10 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
         const { topic, offset } = event.source;
         if (offset < (last.get(topic) ?? -1)) complaints.push(`${topic}@${offset} was overtaken`);
         last.set(topic, offset);
+        const isEarlier = ({ command, message }: Wanted) =>
+          command.id === event.request_id && message.topic === topic && message.offset < offset;
+        if (wanted.some(isEarlier))
+          complaints.push(`${topic}@${offset} is not the first of its id`);
         decided.push(one);
       } else {
         // What fell due may go ahead of the request that caused it, as if by a sweep.
@@ -146,7 +151,11 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
     committed(delivered) {
       for (const { message } of delivered) {
         const place = placeOf(message.value);
-        if (!outcomes.has(place)) complaints.push(`${place} was committed without an answer`);
+        const count = (committed.get(place) ?? 0) + 1;
+        committed.set(place, count);
+        // Each message is answered, also one that says the same as another.
+        const given = outcomes.get(place)?.length ?? 0;
+        if (given < count) complaints.push(`${place} was committed without an answer`);
       }
     },
     failed(error) {
@@ -194,4 +203,4 @@ const isExpected = (error: Error): boolean =>
   error instanceof OwnershipLost ||
   error instanceof VersionConflict ||
   error.name === 'AbortError' ||
-  /has no price book yet$|append refused, not allowed$/.test(error.message);
+  /has no price book yet$|its notice runs out$|append refused, not allowed$/.test(error.message);

@@ -84,6 +84,16 @@ describe('is found out:', () => {
       ...ports,
       shelf: new PriceBookShelf(ports.store, COMMAND_PRICES, () => 0),
     }),
+    'a request that comes again and is not answered': (ports) => ({
+      ...ports,
+      bus: {
+        publish: (topic, messages) =>
+          ports.bus.publish(
+            topic,
+            messages.filter(({ value }) => !String(value).includes('"replayed":true')),
+          ),
+      },
+    }),
     'a publish that fails and is not done again': (ports) => ({
       ...ports,
       bus: { publish: (topic, messages) => ports.bus.publish(topic, messages).catch(() => {}) },

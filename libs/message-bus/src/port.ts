@@ -94,6 +94,7 @@ export interface MessageBus {
   tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void): Promise<Consumer>;
   /** Reads a topic from its beginning to where it ends at the time of the call; for audits. */
   scan(topic: string): AsyncIterable<readonly ReceivedMessage[]>;
+  /** Of a moment that may lie before the call, when another has asked the same and is not answered yet. */
   positions(group: string, topics: readonly string[]): Promise<PartitionPosition[]>;
   /** Number of partitions of a topic. */
   partitions(topic: string): number;

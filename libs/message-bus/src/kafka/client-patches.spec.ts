@@ -76,13 +76,16 @@ describe('F28: a request whose time has passed while the event loop stood still'
 
 describe('client hazard 16: a fetch that failed', () => {
   /** A group and what was done about it. */
-  const failing = () => {
+  const failing = (refresh: () => Promise<void> = async () => {}) => {
     const done: unknown[] = [];
     const group = Object.assign(Object.create(ConsumerGroup.prototype) as ConsumerGroup, {
       logger,
       cluster: {
         removeBroker: (address: object) => done.push(address),
-        refreshMetadata: async () => void done.push('asked who leads'),
+        refreshMetadata: () => {
+          done.push('asked who leads');
+          return refresh();
+        },
       },
       joinAndSync: async () => void done.push('joined'),
     });
@@ -108,11 +111,31 @@ describe('client hazard 16: a fetch that failed', () => {
     },
   );
 
-  it('because a leader has moved does not join anew', async () => {
+  const refused = (type: string) => named('KafkaJSProtocolError', { type });
+  const moved = refused('NOT_LEADER_FOR_PARTITION');
+  it.each([
+    ['a leader has moved', moved],
+    [
+      'none leads',
+      named('KafkaJSNumberOfRetriesExceeded', { cause: refused('LEADER_NOT_AVAILABLE') }),
+    ],
+  ])('because %s does not join anew', async (_, error) => {
     const { group, done } = failing();
-    const moved = named('KafkaJSProtocolError', { type: 'NOT_LEADER_FOR_PARTITION' });
-    await group.recoverFromFetch(moved);
+    await group.recoverFromFetch(error);
     expect(done).toEqual(['asked who leads']);
+  });
+
+  it('is not asked about at a broker that does not answer again', async () => {
+    const hung = named('KafkaJSRequestTimeoutError', { broker: 'b:1' });
+    const { group, done } = failing(() => Promise.reject(hung));
+    await group.recoverFromFetch(moved);
+    expect(done).toEqual(['asked who leads', { host: 'b', port: 1 }]);
+  });
+
+  it('because the topic is gone ends the membership', async () => {
+    const gone = refused('UNKNOWN_TOPIC_OR_PARTITION');
+    const { group } = failing(() => Promise.reject(gone));
+    await expect(group.recoverFromFetch(gone)).rejects.toBe(gone);
   });
 
   it('in another way is left to kafkajs', async () => {

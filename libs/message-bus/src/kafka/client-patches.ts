@@ -5,7 +5,7 @@ import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { brokenAddress, isAway, isMoved, OffsetLost } from './errors.js';
+import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 
 /** What one member of a group knows and does while it holds its partitions. */
 export interface Membership {
@@ -123,10 +123,17 @@ const RETRY_PAUSE_MS = 200;
 ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, error: Error) {
   const moved = isMoved(error);
   if (!moved && !isAway(error)) return recoverFromFetch.call(this, error);
-  const broken = brokenAddress(error);
-  if (broken !== undefined) this.cluster.removeBroker(broken); // then the leaders are asked for anew
+  const giveUpBroker = (why: Error) => {
+    const broken = brokenAddress(why);
+    if (broken !== undefined) this.cluster.removeBroker(broken); // then the leaders are asked for anew
+  };
+  giveUpBroker(error);
   await sleep(RETRY_PAUSE_MS); // one that breaks at once, or takes no connection, is no hot loop
-  if (moved) await this.cluster.refreshMetadata().catch(() => undefined);
+  if (!moved) return;
+  await this.cluster.refreshMetadata().catch((unknown: Error) => {
+    if (isMissing(unknown)) throw unknown; // the topic is gone: the membership ends and says so
+    giveUpBroker(unknown);
+  });
 };
 
 /** kafkajs leaves the connections of a broker that it gives up open, with whatever waits on them. */

@@ -55,28 +55,36 @@ const FATAL_NAMES = new Set([
 
 /** The error, or the one that caused it, that a restart would only meet again. */
 export function fatalCause(error: unknown): Error | undefined {
-  for (let one = error; one instanceof Error; one = one.cause) {
-    if (FATAL_NAMES.has(one.name) || FATAL_TYPES.has(typeOf(one))) return one;
-  }
-  return undefined;
+  return causesOf(error).find((one) => FATAL_NAMES.has(one.name) || FATAL_TYPES.has(typeOf(one)));
+}
+
+function causesOf(error: unknown): Error[] {
+  const causes: Error[] = [];
+  for (let one = error; one instanceof Error; one = one.cause) causes.push(one);
+  return causes;
 }
 
 /** The broker's name for a protocol error. */
 export const typeOf = (error: unknown): string => (error as { type?: string }).type ?? '';
 
-// The topic's leaders are others than the client thinks.
+const MISSING_TYPE = 'UNKNOWN_TOPIC_OR_PARTITION';
+// The topic's leaders are others than the client thinks, or there is none just now.
 const MOVED_TYPES = new Set([
   'FENCED_LEADER_EPOCH',
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_FOR_PARTITION',
   'UNKNOWN_LEADER_EPOCH',
-  'UNKNOWN_TOPIC_OR_PARTITION',
+  MISSING_TYPE,
 ]);
 // One broker did not answer, or cannot be reached.
 const BROKEN_NAMES = new Set(['KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError']);
 const AWAY_NAMES = new Set([...BROKEN_NAMES, 'KafkaJSConnectionError', 'KafkaJSLockTimeout']);
 
-export const isMoved = (error: Error): boolean => MOVED_TYPES.has(typeOf(error));
+export const isMoved = (error: Error): boolean =>
+  causesOf(error).some((one) => MOVED_TYPES.has(typeOf(one)));
+/** Also of a partition, whose former leader says so: who leads says which. */
+export const isMissing = (error: Error): boolean =>
+  causesOf(error).some((one) => typeOf(one) === MISSING_TYPE);
 export const isAway = (error: Error): boolean => AWAY_NAMES.has(error.name);
 
 /** The broker whose connection cannot be used any more, from what kafkajs says in its error. */

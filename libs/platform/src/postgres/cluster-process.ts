@@ -280,8 +280,9 @@ const LEAST_ROOM_BYTES = 16 * 1024 * 1024;
 
 /** Its log cannot say so when it lies on the same disk. */
 async function fullDisk({ folder }: ClusterFiles): Promise<string> {
-  const { bavail, bsize } = await statfs(folder);
-  const bytes = bavail * bsize;
+  const room = await statfs(folder).catch(() => undefined);
+  if (room === undefined) return '';
+  const bytes = room.bavail * room.bsize;
   return bytes < LEAST_ROOM_BYTES ? `, its disk is full (${bytes} bytes are left)` : '';
 }
 

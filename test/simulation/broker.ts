@@ -12,7 +12,7 @@ import type { Command } from '../ledger/model.js';
 import { requestOf } from '../ledger/history.js';
 import { minutes, TENANT } from '../ledger/requests.js';
 
-export const PARTITIONS = 2;
+const PARTITIONS = 2;
 /** Before every stamp: a request must not come from the future. */
 const LONG_AGO = minutes(-1_000);
 

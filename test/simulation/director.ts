@@ -27,6 +27,7 @@ const MAX_STEPS = 20_000;
 
 export type Odds = Readonly<Record<Fault, number>>;
 
+const MAX_SKEW_S = 2;
 const BEGIN_MS = Date.parse(NOON);
 
 /** Decides what happens next in a run, and in which order: all of it follows from fast-check's seed. */
@@ -39,6 +40,10 @@ export interface Director {
   strikes(fault: Fault): boolean;
   /** A whole number from `min` to `max`. */
   pick(min: number, max: number): number;
+  /** By how much some clock is ahead of simulated time, in milliseconds. */
+  skew(): number;
+  /** One of these, of which there must be some. */
+  oneOf<T>(choices: readonly T[]): T;
   /** Whether the run has gone on for longer than any would. */
   isExhausted(): boolean;
   /** Something that the runs must meet at least once, all taken together. */
@@ -69,6 +74,8 @@ export function newDirector(
       return true;
     },
     pick,
+    skew: () => pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000,
+    oneOf: (choices) => choices[pick(0, choices.length - 1)]!,
     isExhausted: () => steps > MAX_STEPS,
     met,
   };

@@ -12,8 +12,6 @@ const WRITERS = 2;
 const MAX_AT_ONCE = 5;
 /** Messages that wait; callers wait too, so that a history is long enough for prices to change. */
 const MAX_BACKLOG = 10;
-/** Of the brokers' clocks. */
-const MAX_SKEW_S = 2;
 
 type Queued = Post | Announcement;
 
@@ -73,12 +71,11 @@ export async function run(
   };
 
   const post = () => {
-    if (broker.backlog() > MAX_BACKLOG) return;
     const open = waiting.filter((queue) => queue.length > 0);
-    const queue = open[director.pick(0, Math.max(open.length - 1, 0))] ?? [];
-    for (const queued of queue.splice(0, director.pick(1, MAX_AT_ONCE))) {
+    if (open.length === 0 || broker.backlog() > MAX_BACKLOG) return;
+    for (const queued of director.oneOf(open).splice(0, director.pick(1, MAX_AT_ONCE))) {
       const now_ms = director.now();
-      const stamp_ms = now_ms + director.pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000;
+      const stamp_ms = now_ms + director.skew();
       broker.post('notice_turns' in queued ? announced(queued, now_ms) : queued, stamp_ms);
     }
   };
@@ -86,7 +83,7 @@ export async function run(
     if (director.strikes('read side: snapshots of another version')) servers.read_side.outdate();
     const accounts = [...servers.shown.streams].filter(([stream]) => isAccountStream(stream));
     if (accounts.length === 0) return;
-    const [stream, { length }] = accounts[director.pick(0, accounts.length - 1)]!;
+    const [stream, { length }] = director.oneOf(accounts);
     const least = director.strikes('read side: restored from a backup')
       ? -1
       : (projected.get(stream) ?? -1);
@@ -98,11 +95,10 @@ export async function run(
     const notice_ms = MIN_NOTICE_MS + announcement.notice_turns * scenario.turn_ms;
     return { publication: publicationOf(announcement, instantOf(now_ms + notice_ms)) };
   };
-  const oneOf = <T>(choices: readonly T[]): T => choices[director.pick(0, choices.length - 1)]!;
   const meddle = async () => {
-    if (director.strikes('writer: killed')) await restart(oneOf(writers));
+    if (director.strikes('writer: killed')) await restart(director.oneOf(writers));
     if (director.strikes('partition: moved to another writer')) {
-      await move(oneOf(broker.partitions), oneOf(writers));
+      await move(director.oneOf(broker.partitions), director.oneOf(writers));
     }
   };
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { PriceBookPublishRequested } from '#libs/contracts';
+import { encodeJson, type PriceBookPublishRequested } from '#libs/contracts';
 import { COMMAND_PRICES, sequences } from '../ledger/commands.js';
 import { publish } from '../ledger/requests.js';
 import type { AccountPost } from './broker.js';
@@ -60,8 +60,4 @@ export const publicationOf = (
     prices: PRICES,
   });
 
-const PRICES = JSON.parse(
-  JSON.stringify(COMMAND_PRICES.prices, (_key, value: unknown) =>
-    typeof value === 'bigint' ? `${value}` : value,
-  ),
-) as object;
+const PRICES = JSON.parse(encodeJson(COMMAND_PRICES.prices)) as object;

@@ -17,7 +17,6 @@ const MAX_BATCH = 8;
 const MAX_CACHED = 2;
 /** A member that was not heard of for so long asks whether it still is one. */
 const SESSION_MS = 20_000;
-const MAX_SKEW_S = 2;
 const MAX_STANDSTILL = 100;
 
 export interface World {
@@ -51,7 +50,7 @@ export interface WriterProcess {
 export function startWriter(world: World): WriterProcess {
   const { director, broker, servers, judge } = world;
   const cursors = new Set<Cursor>();
-  const skew_ms = director.pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000;
+  const skew_ms = director.skew();
   let dead = false;
   let in_hand: { readonly ends: Map<Cursor, number>; readonly abort: AbortController } | undefined;
 

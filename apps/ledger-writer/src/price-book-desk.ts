@@ -14,14 +14,13 @@ import type { BatchControl } from '#libs/message-bus';
 import { appendUntilDefinite } from './appending.js';
 import type { Intake } from './intake.js';
 import type { Pause } from './pause.js';
-import type { PriceBookShelf } from './price-book-shelf.js';
+import { STALE_AFTER_MS, type PriceBookShelf } from './price-book-shelf.js';
 import type { Answer } from './round.js';
 
-/**
- * An append without an answer is repeated up to so long before the version counts. Others may price by
- * what they read 30 s ago, and the append takes its time.
- */
-const LAST_REPEAT_MS = 45_000;
+/** An append is taken to be written within so long of being sent, or not at all. */
+const APPEND_MS = 15_000;
+/** One without an answer is repeated up to so long before the version counts: others may not know it yet. */
+const LAST_REPEAT_MS = STALE_AFTER_MS + APPEND_MS;
 
 /**
  * Decides one publication of a price book; reads the stream and tries again on a conflict. The notice

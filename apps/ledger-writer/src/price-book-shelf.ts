@@ -21,7 +21,7 @@ import { evolvePriceBooks, inForceAt, initialPriceBooks, type PriceBooks } from 
 /** A stream is read again when its last read is this old ... */
 const REFRESH_AFTER_MS = 10_000;
 /** ... and nothing is decided on one that is older than this: two writers never price differently. */
-const STALE_AFTER_MS = 30_000;
+export const STALE_AFTER_MS = 30_000;
 
 export interface Shelved {
   books: PriceBooks;

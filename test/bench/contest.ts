@@ -92,16 +92,23 @@ function resultOf(results: Rounds): ContestResult {
   };
 }
 
-/** A baseline in a database of its own. */
+/** A baseline in a database of its own, which goes with it: what runs next shall not wait for its vacuum. */
 async function openBaseline(
   { engines }: LedgerUnderTest,
   name: string,
   make: (pool: ReturnType<typeof createPool>, accounts: number) => Promise<Runner>,
   accounts: number,
 ): Promise<Runner & { close(): Promise<void> }> {
-  await engines.pool.query(`create database bench_${name}`);
+  const database = `bench_${name}`;
+  await engines.pool.query(`create database ${database}`);
   const url = new URL(engines.postgres_url);
-  url.pathname = `/bench_${name}`;
+  url.pathname = `/${database}`;
   const pool = createPool(url.href, { application_name: 'bench', max_connections: 34 });
-  return { ...(await make(pool, accounts)), close: () => pool.end() };
+  return {
+    ...(await make(pool, accounts)),
+    async close() {
+      await pool.end();
+      await engines.pool.query(`drop database ${database} with (force)`);
+    },
+  };
 }

@@ -141,6 +141,22 @@ describe('every npm script that a document names exists', () => {
   });
 });
 
+describe('every link of a document leads somewhere', () => {
+  it('holds', () => expect(tidy.links(files)).toEqual([]));
+
+  it('reports those that do not', () => {
+    const other = { path: 'libs/a/README.md', text: '# A lib\n\n## What it `does`, and why\n' };
+    const broken = (text: string) => tidy.links([other, { path: 'docs/a.md', text }]);
+    expect(broken('[a](../libs/a) [b](../libs/a#what-it-does-and-why) [c](https://a.b/c)')).toEqual(
+      [],
+    );
+    expect(broken('[a](../libs/b)')).toEqual(['docs/a.md: ../libs/b leads nowhere']);
+    expect(broken('[a](../libs/a/README.md#why)')).toHaveLength(1);
+    expect(broken('[a](#here)')).toHaveLength(1);
+    expect(broken('# Here\n[a](#here)')).toEqual([]);
+  });
+});
+
 describe('nothing is skipped, singled out or left for later', () => {
   it('holds', () => expect(tidy.finished(files)).toEqual([]));
 

@@ -183,6 +183,46 @@ export const namedScripts: Rule = (files) => {
   return inEach((path) => path.endsWith('.md'), unknown)(files);
 };
 
+/** As GitHub makes it of a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replace(/\s/g, '-');
+
+const withoutCode = (text: string): string => text.replace(/^```[^]*?^```$/gm, '');
+
+const anchorsOf = ({ text }: SourceFile): Set<string> =>
+  new Set([...withoutCode(text).matchAll(/^#+ (.+)$/gm)].map((found) => anchorOf(found[1] ?? '')));
+
+/** Files that `sources` does not list. */
+const isOtherKind = (path: string) => /\.(ya?ml|json|csv)$/.test(path);
+
+/** Every link within the repository leads to a file or folder, and to a heading if it names one. */
+export const links: Rule = (files) => {
+  const documents = new Map(files.map((file) => [file.path, file]));
+  const paths = new Set(files.map(({ path }) => path));
+  for (const path of [...paths]) {
+    for (let folder = posix.dirname(path); folder !== '.'; folder = posix.dirname(folder)) {
+      paths.add(folder);
+    }
+  }
+  const broken = ({ path, text }: SourceFile) =>
+    [...withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((found) => found[1] ?? '')
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .filter((link) => {
+        const [target = '', anchor] = link.split('#');
+        const to = target === '' ? path : posix.join(posix.dirname(path), target);
+        const document = documents.get(to) ?? documents.get(`${to}/README.md`);
+        if (anchor !== undefined) return !document || !anchorsOf(document).has(anchor);
+        return !paths.has(to.replace(/\/$/, '')) && !isOtherKind(to);
+      })
+      .map((link) => `${link} leads nowhere`);
+  return inEach((path) => path.endsWith('.md'), broken)(files);
+};
+
 // Spelt so that this file does not break its own rule.
 const unfinished = /\b(?:it|test|describe)\.(?:skip|only)\b|\bTO[D]O\b|\bFIX[M]E\b/g;
 

@@ -202,8 +202,8 @@ const isOtherKind = (path: string) => /\.(ya?ml|json|csv)$/.test(path);
 /** Every link within the repository leads to a file or folder, and to a heading if it names one. */
 export const links: Rule = (files) => {
   const documents = new Map(files.map((file) => [file.path, file]));
-  const paths = new Set(files.map(({ path }) => path));
-  for (const path of [...paths]) {
+  const paths = new Set(documents.keys());
+  for (const { path } of files) {
     for (let folder = posix.dirname(path); folder !== '.'; folder = posix.dirname(folder)) {
       paths.add(folder);
     }

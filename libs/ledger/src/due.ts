@@ -6,7 +6,7 @@ import {
   type MessageCoordinate,
   type RequestId,
 } from '#libs/contracts';
-import { copyAccount, dueAtOf, type Account, type Grant, type ReadonlyAccount } from './account.js';
+import { copyAccount, dueAtOf, type Grant, type ReadonlyAccount } from './account.js';
 import { evolve } from './evolve.js';
 
 /** What has fallen due on an account: at this instant, this grant starts to count or expires. */
@@ -61,8 +61,17 @@ export function recordDue(
   return { account: after, events, due };
 }
 
+/** The first event of `recordDue` without the others; undefined when nothing is due. */
+export function firstDueEvent(
+  account: ReadonlyAccount,
+  at: { now: Instant; caused_by: RequestId; source: MessageCoordinate },
+): GrantActivated | CreditsExpired | undefined {
+  const item = firstDue(account, at.now);
+  return item && dueEvent(account, item, at);
+}
+
 function dueEvent(
-  account: Account,
+  account: ReadonlyAccount,
   { due_at, what, grant }: DueItem,
   at: { now: Instant; caused_by: RequestId; source: MessageCoordinate },
 ): GrantActivated | CreditsExpired {

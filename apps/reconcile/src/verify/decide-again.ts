@@ -10,7 +10,13 @@ import {
   type UsageConsumed,
   type UsageRejected,
 } from '#libs/contracts';
-import { decide, inForceAt, recordDue, type PriceBooks, type ReadonlyAccount } from '#libs/ledger';
+import {
+  decide,
+  inForceAt,
+  firstDueEvent,
+  type PriceBooks,
+  type ReadonlyAccount,
+} from '#libs/ledger';
 import { difference } from './difference.js';
 import type { TenantPriceBooks } from './tenant-price-books.js';
 
@@ -66,7 +72,7 @@ function dueAgain(
   { recorded_at: now, caused_by, source }: Extract<AccountEvent, { caused_by: string }>,
   account: ReadonlyAccount,
 ): AccountEvent | undefined {
-  return recordDue(account, { now, caused_by, source }).events[0];
+  return firstDueEvent(account, { now, caused_by, source });
 }
 
 function fingerprintFault(event: AccountEvent): string | undefined {

@@ -64,3 +64,14 @@ export function postgresFailure(error: unknown): PostgresFailure {
 }
 
 export const isRetriable = (error: unknown): boolean => postgresFailure(error) !== 'permanent';
+
+const DATA_EXCEPTION = '22';
+/** Node's own, of a number that has no place in a binary array. */
+const OUT_OF_RANGE = 'ERR_OUT_OF_RANGE';
+
+/** Whether a value was one that its column cannot hold, such as the 31st of February. */
+export function isDataError(error: unknown): error is Error {
+  if (!types.isNativeError(error) || !('code' in error)) return false;
+  const { code } = error;
+  return typeof code === 'string' && (code.startsWith(DATA_EXCEPTION) || code === OUT_OF_RANGE);
+}

@@ -43,6 +43,26 @@ it('refuses another number of partitions than its topics were made with', async 
   await open({ partitions: 4, topics: ['t', 'u'] });
 });
 
+it('takes no number for topics and groups that are there already', async () => {
+  for (let opened = 0; opened < 3; opened += 1) {
+    const bus = await open({ topics: ['t', 'u'] });
+    await bus.consume({ group: 'g', topics: ['t'], max_batch: 10, handler: async () => {} });
+  }
+  const { rows } = await database.pool.query(
+    `select (select last_value from bus.topic_id_seq) as topic,
+            (select last_value from bus.consumer_group_id_seq) as consumer_group`,
+  );
+  expect(rows).toEqual([{ topic: 2n, consumer_group: 1n }]);
+});
+
+it('opens again when starts of former versions have used up all numbers', async () => {
+  await open();
+  await database.pool.query(`
+    delete from bus.migration where name = 'numbers go on from those in use';
+    select setval('bus.topic_id_seq', 32767)`);
+  await open({ topics: ['t', 'u'] });
+});
+
 it('refuses the commit of a member whose partition another has taken without its knowledge', async () => {
   const bus = await open({ partitions: 1, commit_interval_ms: 10 });
   await bus.publish('t', [message('k', 'v')]);

@@ -15,7 +15,7 @@ const CHANNEL = 'bus_group';
 /** Session locks of group g: class LOCKS + g; the partitions, and from MEMBERS on the members. */
 const LOCKS = 0x6275_0000;
 const MEMBERS = 1_000_000;
-/** A member that died without a word is missed after this long at the latest. */
+/** A member whose connection has ended is missed after this long at the latest. */
 const TICK_MS = 1_000;
 const CLOSE_ATTEMPTS = 5;
 const CLOSE_PAUSE_MS = 200;
@@ -158,8 +158,11 @@ async function leave(client: pg.ClientBase, group: number): Promise<void> {
 
 /** The group's number; makes the rows of its offsets. */
 async function groupId(pool: pg.Pool, topics: Topics, settings: MemberSettings): Promise<number> {
+  // A row that conflicts has taken a number all the same, so only a missing group is tried.
   await pool.query(
-    'insert into bus.consumer_group (name) values ($1) on conflict (name) do nothing',
+    `insert into bus.consumer_group (name) select $1
+     where not exists (select from bus.consumer_group where name = $1)
+     on conflict (name) do nothing`,
     [settings.group],
   );
   const { rows } = await pool.query<{ id: number }>(

@@ -87,6 +87,15 @@ begin
 end $$;
 `,
   },
+  {
+    // Every start used to take numbers for topics and groups that were there already.
+    name: 'numbers go on from those in use',
+    sql: `
+select setval('bus.topic_id_seq', coalesce(max(id), 1), max(id) is not null) from bus.topic;
+select setval('bus.consumer_group_id_seq', coalesce(max(id), 1), max(id) is not null)
+from bus.consumer_group;
+`,
+  },
 ];
 
 /** Brings the schema up to date and makes the topics; refuses another number of partitions. */
@@ -96,9 +105,12 @@ export async function prepare(
   partitions: number,
 ): Promise<Topics> {
   await migrate(pool, SCHEMA, migrations);
+  // A row that conflicts has taken a number all the same, so only what is missing is tried.
   await pool.query(
     `with made as (
-       insert into bus.topic (name, partitions) select name, $2 from unnest($1::text[]) name
+       insert into bus.topic (name, partitions)
+       select wanted.name, $2 from unnest($1::text[]) wanted(name)
+       where not exists (select from bus.topic t where t.name = wanted.name)
        on conflict (name) do nothing returning id)
      insert into bus.partition (topic, partition)
      select made.id, p from made cross join generate_series(0, $2 - 1) p`,

@@ -40,6 +40,18 @@ describe('types', () => {
   });
 });
 
+it('lets the server miss a machine that is gone without a word', async () => {
+  const { rows } = await database.pool.query(
+    `select name, setting from pg_settings where name like 'tcp\\_%' order by name`,
+  );
+  expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual({
+    tcp_keepalives_count: '3',
+    tcp_keepalives_idle: '10',
+    tcp_keepalives_interval: '3',
+    tcp_user_timeout: '20000',
+  });
+});
+
 describe('what a failure means', () => {
   it('a connection that is cut: the outcome is unknown', async () => {
     const error = await failureOf('select pg_terminate_backend(pg_backend_pid())');

@@ -6,7 +6,7 @@ set -eu
 # user <name> <password>
 user() {
   answer=$(printf '{"loginName":"%s","fullName":"%s","groups":[],"password":"%s"}' "$1" "$1" "$2" |
-    curl --silent --show-error --cacert /secrets-ca/ca.pem --user "admin:$ADMIN_SECRET" \
+    curl --silent --show-error --cacert "${CA_FILE:-/secrets-ca/ca.pem}" --user "admin:$ADMIN_SECRET" \
       --output /dev/null --write-out '%{http_code}' --header 'content-type: application/json' \
       --data @- "$EVENTSTORE_HTTP/users/")
   case $answer in

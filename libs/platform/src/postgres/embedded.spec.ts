@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -66,6 +67,17 @@ async function query(url: string, sql: string): Promise<unknown[]> {
 const postmaster = async () =>
   Number((await readFile(join(data_dir, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0]);
 
+it('takes another port when its own is another program’s meanwhile', async () => {
+  const first = await start('own');
+  await first.stop();
+  const other = createServer().listen(Number(new URL(first.url).port), '127.0.0.1');
+  await once(other, 'listening');
+  stops.push(async () => other.close());
+  const second = await start('own');
+  expect(second.url).not.toBe(first.url);
+  expect(await query(second.url, 'select 7 as seven')).toEqual([{ seven: 7 }]);
+});
+
 it('keeps the data from one start to the next, and listens on loopback only', async () => {
   const first = await start('own');
   expect(new URL(first.url).hostname).toBe('127.0.0.1');
@@ -76,7 +88,9 @@ it('keeps the data from one start to the next, and listens on loopback only', as
   await first.stop();
   await expect(query(first.url, 'select 1')).rejects.toThrow('ECONNREFUSED');
 
+  // Others that shared it look for it there.
   const second = await start('own');
+  expect(second.url).toBe(first.url);
   expect(await query(second.url, 'select seven from kept')).toEqual([{ seven: 7 }]);
 });
 

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import * as cluster from './cluster-process.js';
+import { serverPort } from './server-port.js';
 import { isRetriable } from './failure.js';
 import { clientConfig } from './pool.js';
 
@@ -81,7 +82,7 @@ async function ensureRunning(
     if (server !== undefined) return server;
     await limitLog(files.log);
     try {
-      await cluster.startServer(files, port ?? (await cluster.freePort()), settings);
+      await cluster.startServer(files, port ?? (await serverPort(files.folder)), settings);
     } catch (error) {
       // Another process took the port or was faster to start this very server.
       if (attempt === START_ATTEMPTS) throw error;

@@ -8,16 +8,16 @@ Development key (kept in the data directory; tenant dev):
 
 Try it in another terminal:
   # 50 credits for an account
-  curl -s ${url}/v1/accounts/acct-1/grants -H "Authorization: Bearer ${key}" \\
+  curl -sw '\\n' ${url}/v1/accounts/acct-1/grants -H "Authorization: Bearer ${key}" \\
     -H 'Content-Type: application/json' -d '{"request_id":"grant-1","credits":"50","kind":"pack"}'
   # an image costs 20; sent twice, it is charged once
-  curl -s ${url}/v1/usage -H "Authorization: Bearer ${key}" \\
+  curl -sw '\\n' ${url}/v1/usage -H "Authorization: Bearer ${key}" \\
     -H 'Content-Type: application/json' -d '{"request_id":"img-1","account_id":"acct-1","operation":"image.generation"}'
   # a video costs 100: rejected, with price and shortfall
-  curl -s ${url}/v1/usage -H "Authorization: Bearer ${key}" \\
+  curl -sw '\\n' ${url}/v1/usage -H "Authorization: Bearer ${key}" \\
     -H 'Content-Type: application/json' -d '{"request_id":"vid-1","account_id":"acct-1","operation":"video.generation"}'
   # what is left, and why
-  curl -s '${url}/v1/accounts/acct-1/balance?at_least=2' -H "Authorization: Bearer ${key}"
-  curl -s ${url}/v1/accounts/acct-1/requests/img-1 -H "Authorization: Bearer ${key}"
+  curl -sw '\\n' '${url}/v1/accounts/acct-1/balance?at_least=2' -H "Authorization: Bearer ${key}"
+  curl -sw '\\n' ${url}/v1/accounts/acct-1/requests/img-1 -H "Authorization: Bearer ${key}"
 
 `;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import { TOPICS } from '#libs/contracts';
 import type { PARTITION_COUNTS } from '#libs/platform';
@@ -67,7 +68,7 @@ export async function createTopics(
   const there = new Set(await admin.listTopics());
   const missing = plans.filter(({ topic }) => !there.has(topic));
   const request = {
-    waitForLeaders: true,
+    waitForLeaders: false,
     topics: missing.map((plan) => ({
       topic: plan.topic,
       numPartitions: plan.partitions,
@@ -81,7 +82,31 @@ export async function createTopics(
   await admin.createTopics(request).catch((error: unknown) => {
     throw refusalsOf(error) ?? error;
   });
-  return missing.map(({ topic }) => topic);
+  const made = missing.map(({ topic }) => topic);
+  if (made.length > 0) await untilLed(admin, made);
+  return made;
+}
+
+const LEADERS_TIMEOUT_MS = 30_000;
+const LEADERS_POLL_MS = 100;
+/** What a broker says that has not heard of the topic yet, or not who leads it. */
+const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
+
+/** kafkajs' own wait takes the first for a failure, when the controller is ahead of the broker. */
+async function untilLed(admin: Admin, topics: string[]): Promise<void> {
+  const deadline = performance.now() + LEADERS_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const found = await admin.fetchTopicMetadata({ topics });
+      const partitions = found.topics.flatMap((topic) => topic.partitions);
+      if (partitions.every(({ leader }) => leader >= 0)) return;
+      if (performance.now() > deadline) throw new Error(`nobody leads all of ${topics.join()} yet`);
+    } catch (error) {
+      const { type } = error as { type?: string };
+      if (!NOT_YET.has(type ?? '') || performance.now() > deadline) throw error;
+    }
+    await sleep(LEADERS_POLL_MS);
+  }
 }
 
 /** kafkajs itself only says that there were errors. */
@@ -128,7 +153,7 @@ function faultsOf(
   partitions: number,
   settings: Readonly<Record<string, string>>,
 ): string[] {
-  if (topic === undefined) return [`there is no topic ${name}`];
+  if (topic === undefined) return [`there is no topic ${name}, or this user may not describe it`];
   const faults = Object.entries(settings)
     .map(([setting, wanted]) => ({ setting, wanted, has: topic.settings.get(setting) }))
     .filter(({ wanted, has }) => has !== wanted)

@@ -10,6 +10,7 @@ import {
   fingerprintOf,
   followLink,
   GENESIS,
+  laterOf,
   PRICE_BOOK_ACCOUNT,
   priceBookStream,
   TOPICS,
@@ -127,7 +128,7 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
       if (event.type !== 'UsageConsumed' && event.type !== 'UsageRejected') continue;
       const { recorded_at, price_book_version } = event;
       const begun = versions.filter(({ effective_from }) => effective_from <= recorded_at);
-      const latest = begun.map((book) => book.effective_from).reduce((a, b) => (b > a ? b : a));
+      const latest = begun.map((book) => book.effective_from).reduce((a, b) => laterOf(a, b));
       const in_force = begun.findLast(({ effective_from }) => effective_from === latest)!;
       if (begun.length > 1) director.met('a request by a later price book');
       if (in_force.version === price_book_version) continue;

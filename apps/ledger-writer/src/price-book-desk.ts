@@ -3,6 +3,7 @@ import {
   encodeEvent,
   epochMsOf,
   instantOf,
+  laterOf,
   linkEvent,
   priceBookStream,
   type PriceBookEvent,
@@ -42,7 +43,7 @@ export async function decidePublication(
   for (;;) {
     await control.heartbeat();
     const { books, head } = await ports.shelf.read(request.tenant_id, control.signal);
-    const now = books.now !== null && books.now > message.timestamp ? books.now : message.timestamp;
+    const now = laterOf(message.timestamp, books.now);
     const earliest = instantOf(Math.max(epochMsOf(now), ports.clock()) + MIN_NOTICE_MS);
     const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });
     if (verdict.kind === 'answered') return { intake, decision: verdict.decision };

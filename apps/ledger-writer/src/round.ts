@@ -2,6 +2,7 @@ import {
   accountStream,
   encodeEvent,
   InvariantBroken,
+  laterOf,
   linkEvent,
   type AccountEvent,
   type AccountRequest,
@@ -90,8 +91,7 @@ export function decideRound(desk: Desk, context: RoundContext): Round {
 /** Throws InvariantBroken when the account, or what is kept of this request, contradicts itself. */
 function decideOne(known: KnownAccount, intake: Intake<AccountRequest>, context: RoundContext) {
   const { request, fingerprint, source, message } = intake;
-  const last = known.account.now;
-  const now = last !== null && last > message.timestamp ? last : message.timestamp;
+  const now = laterOf(message.timestamp, known.account.now);
   const prior = known.answers.get(request.request_id) ?? context.index.get(intake);
   if (prior instanceof InvariantBroken) throw prior;
   const price_book = context.price_book_at(request.tenant_id, now);

@@ -10,7 +10,7 @@ import type { ReadSide } from '#apps/ledger-writer';
 import { memoryReadSide, type MemoryReadSide } from '../fixtures/memory-read-side.js';
 import type { Director } from './director.js';
 
-/** So small that a batch needs several rounds. */
+/** So small that a batch needs several appends. */
 const LIMITS = { max_events: 4, max_bytes: 4_000_000 };
 
 /** The event store and the read side, as the writers share them. */

@@ -1,4 +1,4 @@
-import { AccountCache, PriceBookShelf, type WriterPorts } from '#apps/ledger-writer';
+import { AccountCache, PriceBookCache, type WriterPorts } from '#apps/ledger-writer';
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { COMMAND_PRICES } from '../ledger/commands.js';
@@ -82,7 +82,7 @@ describe('is found out:', () => {
     }),
     'price books that are read once and never again': (ports) => ({
       ...ports,
-      shelf: new PriceBookShelf(ports.store, COMMAND_PRICES, () => 0),
+      price_books: new PriceBookCache(ports.store, COMMAND_PRICES, () => 0),
     }),
     'a request that comes again and is not answered': (ports) => ({
       ...ports,

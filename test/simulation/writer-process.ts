@@ -1,8 +1,8 @@
 import {
   AccountCache,
   handleBatch,
-  PriceBookShelf,
-  Stalls,
+  PriceBookCache,
+  ReadSideWaits,
   type WriterPorts,
 } from '#apps/ledger-writer';
 import { OwnershipLost } from '#libs/message-bus';
@@ -75,8 +75,8 @@ export function startWriter(world: World): WriterProcess {
       },
     },
     cache: new AccountCache(MAX_CACHED),
-    shelf: new PriceBookShelf(store, COMMAND_PRICES, () => director.now()),
-    stalls: new Stalls(() => director.now()),
+    price_books: new PriceBookCache(store, COMMAND_PRICES, () => director.now()),
+    read_side_waits: new ReadSideWaits(() => director.now()),
     async pause(_ms, signal) {
       await turn('pause');
       signal.throwIfAborted();

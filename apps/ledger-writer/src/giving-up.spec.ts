@@ -176,6 +176,6 @@ describe('a writer that cannot know the account as it is', () => {
     expect(waited_ms).toBeGreaterThanOrEqual(20_000);
     expect(waited_ms).toBeLessThan(21_000);
     expect(heartbeat).toHaveBeenCalledTimes(taken.length);
-    expect(writer.ports.stalls.waitingMs()).toBe(0);
+    expect(writer.ports.read_side_waits.waitingMs()).toBe(0);
   });
 });

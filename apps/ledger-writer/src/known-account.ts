@@ -6,9 +6,11 @@ import {
   type AccountKey,
   type AccountRequest,
   type Decision,
+  type InvariantBroken,
   type StreamHead,
 } from '#libs/contracts';
 import { evolve, initialAccount, type Account } from '#libs/ledger';
+import type { IncomingRequest } from './incoming-requests.js';
 
 /**
  * An account as this writer knows it: its state at `head`, and the answers decided in (floor, head].
@@ -22,6 +24,16 @@ export interface KnownAccount {
   floor: number;
   /** In order of revision. */
   readonly answers: Map<string, Decision>;
+}
+
+/** A known account, taken out of the cache to decide its part of a batch. */
+export interface OpenAccount {
+  readonly known: KnownAccount;
+  /** Not yet decided, in order. */
+  readonly pending: readonly IncomingRequest<AccountRequest>[];
+  readonly parked: boolean;
+  /** Why the account's stream cannot be folded: it will be parked, nothing is decided. */
+  readonly broken?: InvariantBroken;
 }
 
 export const unknownAccount = (request: AccountRequest): KnownAccount => ({

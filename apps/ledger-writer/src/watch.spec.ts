@@ -1,6 +1,6 @@
 import { TOPICS } from '#libs/contracts';
 import { createHealth, createMetrics } from '#libs/platform';
-import { Stalls } from './stalls.js';
+import { ReadSideWaits } from './read-side-wait.js';
 import { watchWriter } from './watch.js';
 
 /** A group of which this writer holds `held`, and where each partition stands. */
@@ -19,7 +19,7 @@ function watched() {
       },
     },
     assigned: () => group.held,
-    stalls: new Stalls(),
+    read_side_waits: new ReadSideWaits(),
     health,
     metrics,
     clock: () => now_ms,

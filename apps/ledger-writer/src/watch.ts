@@ -7,20 +7,20 @@ import {
   type Metrics,
   type Workload,
 } from '#libs/platform';
-import type { Stalls } from './stalls.js';
+import type { ReadSideWaits } from './read-side-wait.js';
 
 export interface WatchOptions {
   readonly bus: Pick<MessageBus, 'positions'>;
   /** Partition numbers that this writer holds now. */
   readonly assigned: () => readonly number[];
-  readonly stalls: Stalls;
+  readonly read_side_waits: ReadSideWaits;
   readonly health: Pick<Health, 'add'>;
   readonly metrics: Pick<Metrics, 'lag' | 'stuck_for_seconds'>;
   readonly clock: Clock;
 }
 
 const STUCK_LIMIT_SECONDS = 30;
-const STALL_LIMIT_MS = 1_000;
+const WAIT_LIMIT_MS = 1_000;
 const WORKER = { worker: GROUPS.writer };
 
 /**
@@ -33,7 +33,7 @@ const WORKER = { worker: GROUPS.writer };
  * Returns what takes the checks away.
  */
 export function watchWriter(options: WatchOptions): () => void {
-  const { bus, assigned, stalls, health, metrics, clock } = options;
+  const { bus, assigned, read_side_waits, health, metrics, clock } = options;
   const limit_seconds = STUCK_LIMIT_SECONDS;
   let positions: readonly PartitionPosition[] = [];
 
@@ -71,8 +71,8 @@ export function watchWriter(options: WatchOptions): () => void {
       return ofThisWriter();
     }),
     health.add('readiness', 'ledger_writer_read_side', () => {
-      const waiting_ms = stalls.waitingMs();
-      if (waiting_ms < STALL_LIMIT_MS) return undefined;
+      const waiting_ms = read_side_waits.waitingMs();
+      if (waiting_ms < WAIT_LIMIT_MS) return undefined;
       return `the read side is too far behind to decide, for ${Math.round(waiting_ms)} ms`;
     }),
   ];

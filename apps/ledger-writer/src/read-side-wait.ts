@@ -24,10 +24,11 @@ export class ReadSideWaits {
   ) {}
 
   /** A wait from now on; it counts as one once an attempt was in vain, and `waiting` was called. */
-  begin(): { waiting(): void; end(): void } {
+  begin(): { waiting(): void; elapsedMs(): number; end(): void } {
     const since = { ms: this.elapsed() };
     return {
       waiting: () => void this.#since.add(since),
+      elapsedMs: () => this.elapsed() - since.ms,
       end: () => void this.#since.delete(since),
     };
   }
@@ -45,7 +46,10 @@ export interface ReadSideWaitPorts {
   readonly pause: Pause;
 }
 
-/** Tries until there is an answer; the partition pauses meanwhile and `read_side_waits` knows. */
+/**
+ * Tries until there is an answer; the partition pauses meanwhile and `read_side_waits` knows. The limit
+ * includes the attempts, which take as long as the read side and the store do.
+ */
 export async function waitForReadSide<T>(
   { read_side_waits, pause }: ReadSideWaitPorts,
   control: BatchControl,
@@ -53,14 +57,18 @@ export async function waitForReadSide<T>(
 ): Promise<T> {
   const wait = read_side_waits.begin();
   try {
-    for (let waited_ms = 0; waited_ms <= MAX_WAIT_MS; waited_ms += PAUSE_MS) {
+    for (;;) {
       const answer = await attempt();
       if (answer !== undefined) return answer;
+      if (wait.elapsedMs() >= MAX_WAIT_MS) {
+        throw new Error(
+          `the read side stood still for ${MAX_WAIT_MS} ms, too far behind to decide`,
+        );
+      }
       wait.waiting();
       await pause(PAUSE_MS, control.signal);
       await control.heartbeat();
     }
-    throw new Error(`the read side stood still for ${MAX_WAIT_MS} ms, too far behind to decide`);
   } finally {
     wait.end();
   }

@@ -47,7 +47,7 @@ describe('Prefer', () => {
       expect(headers.location).toBe('/v1/accounts/a/requests/r1');
       expect(headers['preference-applied']).toBe(prefer);
       go();
-      // It was durable: the decision is there, and has the fingerprint that was told.
+      // It was durable: the decision is there, and has the fingerprint that was answered.
       const decided = await charge(usage);
       expect(decided).toMatchObject({ status: 200, body: { fingerprint: body.fingerprint } });
     },
@@ -73,7 +73,7 @@ describe('Prefer', () => {
     expect(headers['preference-applied']).toBeUndefined();
   });
 
-  it('tells where the decision of a pending price book will be', async () => {
+  it('says where the decision of a pending price book will be', async () => {
     const book = {
       request_id: 'p1',
       version: 'v2',

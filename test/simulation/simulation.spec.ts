@@ -6,7 +6,7 @@ import { FAULTS } from './director.js';
 import { run } from './run.js';
 import { scenarios } from './scenario.js';
 
-/** Histories with these ports, each of which must be without a complaint. */
+/** Histories with these ports, none of which may violate anything. */
 const histories = (seen: Map<string, number>, damage?: (ports: WriterPorts) => WriterPorts) =>
   fc.asyncProperty(scenarios, fc.scheduler(), fc.gen(), async (scenario, scheduler, draw) => {
     expect(await run(scenario, scheduler, draw, seen, damage)).toEqual([]);
@@ -43,7 +43,7 @@ it('runs the same histories again from the same seed', async () => {
   expect(second).toEqual(first);
 });
 
-describe('is found out:', () => {
+describe('finds a planted defect:', () => {
   const cases: Record<string, (ports: WriterPorts) => WriterPorts> = {
     'an append without an answer that is taken for written': (ports) => ({
       ...ports,

@@ -54,7 +54,7 @@ export function newChecker({ log, read_side }: Servers, director: Pick<Director,
   const eventsOf = (account_id: string) =>
     read(accountStream(accountKey(TENANT, account_id)), decodeAccountEvent);
 
-  /** An answer that is no event as it stands in the log was given too early, or made up. */
+  /** An answer that differs from the event in the log was given too early, or made up. */
   function checkDecision(decision: Decision): void {
     const { account_id, request_id } = decision;
     const stream = account_id === PRICE_BOOK_ACCOUNT ? books() : eventsOf(account_id);
@@ -199,7 +199,7 @@ function outcomesOf(answer: string): readonly string[] {
   return SWEPT.includes(outcome!) ? ['expired', 'nothing_due'] : [outcome!];
 }
 
-/** Of what a batch may fail, to be delivered again. */
+/** Whether a batch may fail with it, to be delivered again. */
 const isExpected = (error: Error): boolean =>
   error instanceof Injected ||
   error instanceof OwnershipLost ||

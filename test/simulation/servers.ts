@@ -36,7 +36,7 @@ export function show({ log, shown }: Servers, count: number): void {
   }
 }
 
-/** What a fault throws: the only error of which a batch may fail for no reason of its own. */
+/** What an injected fault throws: a batch may always fail with it. */
 export class Injected extends Error {
   override readonly name = 'Injected';
 }
@@ -58,7 +58,7 @@ export function storeOver(servers: Servers, director: Director, turn: Turn): Eve
   const writeLater = async (append: StreamAppend) => {
     await director.turn('late append');
     const { kind } = await write(append);
-    director.met(kind === 'appended' ? 'a late append that stands' : 'a late append in vain');
+    director.met(kind === 'appended' ? 'a late append that is written' : 'a late append in vain');
   };
 
   async function arrive(append: StreamAppend): Promise<AppendResult> {

@@ -26,7 +26,7 @@ const campaign = {
 const EVERYTHING = [
   ...FAULTS,
   'a request by a later price book',
-  'a late append that stands',
+  'a late append that is written',
   'an append that conflicts',
 ];
 

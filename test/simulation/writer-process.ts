@@ -15,7 +15,7 @@ import { Injected, readSideOver, storeOver, type Servers } from './servers.js';
 const MAX_BATCH = 8;
 /** Of three accounts, so that one is dropped every now and then. */
 const MAX_CACHED = 2;
-/** A member that was not heard of for so long asks whether it still is one. */
+/** A member that was silent for this long asks whether it is still in the group. */
 const SESSION_MS = 20_000;
 const MAX_STANDSTILL = 100;
 
@@ -28,7 +28,7 @@ export interface World {
   readonly damage: (ports: WriterPorts) => WriterPorts;
 }
 
-/** Where a process stands on a partition of one topic, for as long as it believes to hold it. */
+/** The position of a process on a partition of one topic, while it believes that it holds that. */
 interface Cursor {
   readonly partition: Partition;
   readonly epoch: number;
@@ -37,7 +37,7 @@ interface Cursor {
   lost: boolean;
 }
 
-/** A ledger-writer: the real one, between a broker and servers that are not. */
+/** The real ledger-writer between a simulated broker and simulated servers. */
 export interface WriterProcess {
   /** It is given the partition, and reads on from what is committed. */
   take(partition: Partition): void;

@@ -72,8 +72,8 @@ async function openBehind(
 }
 
 /**
- * The account at the end of its stream; undefined when that is too far ahead of the read side. A store
- * that does not answer holds up nobody who has lost the partition, or has to stop.
+ * The account at the end of its stream; undefined when that is too far ahead of the read side. The
+ * signal ends the reading when the partition is lost or the writer stops, even if the store is silent.
  */
 async function foldTail(
   request: AccountRequest,

@@ -22,7 +22,7 @@ export interface Answer {
   readonly decision: Decision;
 }
 
-/** What was decided on one account: at most one append, and the answers that hold once it stands. */
+/** What was decided on one account: at most one append, and the answers that hold once it is written. */
 export interface AccountDecisions {
   readonly account: OpenAccount;
   readonly append: StreamAppend;

@@ -60,7 +60,7 @@ async function behindWorld() {
   return { world, batch: deliver([usage('r-2')]) };
 }
 
-/** Resolves, with a store that never answers this call, when it is asked. */
+/** A store that never answers this call, and a promise that it was asked. */
 function silentStore(world: World, call: 'readLast' | 'readStream') {
   const store = memoryEventStore(world.log);
   let asked = () => {};

@@ -17,7 +17,7 @@ import {
 } from '#libs/contracts';
 import type { ReceivedMessage } from '#libs/message-bus';
 
-/** Larger messages are not parsed: sixteen lines and a full metadata need a tenth of it. */
+/** Larger messages are not parsed: the largest request, sixteen lines with all metadata, is a tenth. */
 export const MAX_REQUEST_BYTES = 256 * 1024;
 
 /** A message that was read as a request. */
@@ -46,7 +46,7 @@ export interface SortedMessages {
   readonly refused: readonly Refusal[];
 }
 
-/** Reads every message of a batch; what cannot be read is refused and holds nothing up. */
+/** Reads every message of a batch; what cannot be read is refused and does not stop the others. */
 export function sortMessages(messages: readonly ReceivedMessage[]): SortedMessages {
   const accounts: IncomingRequest<AccountRequest>[] = [];
   const price_books: IncomingRequest<PriceBookPublishRequested>[] = [];
@@ -79,7 +79,7 @@ export function byAccount(incoming: readonly IncomingRequest<AccountRequest>[]):
   return queues;
 }
 
-/** Throws ContractViolation for a message that is not a request that may stand where it stands. */
+/** Throws ContractViolation for a message that is no request, or one with the wrong key or topic. */
 function readMessage(message: ReceivedMessage): IncomingRequest {
   const { value } = message;
   if (value === null) throw new ContractViolation('undecodable', 'the message has no value');

@@ -53,14 +53,14 @@ export function raiseFloor(known: KnownAccount, read_revision: number): void {
   known.floor = Math.max(known.floor, read_revision);
 }
 
-/** Folds an event that stands on the stream already and keeps its answer. */
+/** Folds an event that is on the stream already and keeps its answer. */
 export function followEvent(known: KnownAccount, head: StreamHead, event: AccountEvent): void {
   evolve(known.account, event);
   known.head = head;
   keepAnswer(known, event);
 }
 
-/** Keeps the answer that an event at `head` is; undefined for what merely fell due. */
+/** Keeps the answer that the event at `head` records; undefined for what merely fell due. */
 export function keepAnswer(known: KnownAccount, event: AccountEvent): Decision | undefined {
   if (event.type === 'GrantActivated' || event.type === 'CreditsExpired') return undefined;
   const decision = decisionOf(event, known.head.revision);

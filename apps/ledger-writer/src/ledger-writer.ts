@@ -28,7 +28,7 @@ export interface LedgerWriterOptions {
 const MAX_BATCH = 2_000;
 
 export interface LedgerWriter {
-  /** Makes sure that these tenants have a price book. */
+  /** A tenant whose price books were refreshed has one. */
   readonly price_books: PriceBookCache;
   /** Finishes the batch in hand, commits, leaves the group. */
   close(): Promise<void>;

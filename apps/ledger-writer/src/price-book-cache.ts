@@ -65,7 +65,7 @@ export class PriceBookCache {
 
   /**
    * Reads what was appended since; a tenant without a book gets the shipped one first. Whoever asks
-   * meanwhile shares the reading, and its end when the signal of the first one aborts.
+   * meanwhile shares this read, and fails with it when the signal of the first one aborts.
    */
   async read(tenant_id: string, signal?: AbortSignal): Promise<CachedPriceBooks> {
     const reading = this.#reading.get(tenant_id) ?? this.#read(tenant_id, signal);
@@ -102,7 +102,7 @@ export class PriceBookCache {
       for (const recorded of page) {
         const head = followLink(cached.head, recorded);
         evolvePriceBooks(cached.books, decodePriceBookEvent(recorded.data), recorded.revision);
-        // Last: an event that cannot be read is met again, never passed by.
+        // Set last: an event that cannot be read is read again next time, never skipped.
         cached.head = head;
       }
     }

@@ -115,7 +115,7 @@ describe('F26: the price book', () => {
         prices: { 'text.generation': { credits: 7 } },
       }),
     ]);
-    // The store is away until the version counts.
+    // The store is away until the version takes effect.
     const appendMany = jest.fn(store.appendMany).mockImplementationOnce(async () => {
       now_ms = minute_2;
       return [{ kind: 'unknown', why: 'no answer' }];

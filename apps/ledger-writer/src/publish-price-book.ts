@@ -18,9 +18,12 @@ import type { IncomingRequest } from './incoming-requests.js';
 import type { Pause } from './pause.js';
 import { STALE_AFTER_MS, type PriceBookCache } from './price-book-cache.js';
 
-/** An append is taken to be written within so long of being sent, or not at all. */
+/** An append is assumed to be written within this time of being sent, or never. */
 const APPEND_MS = 15_000;
-/** One without an answer is repeated up to so long before the version counts: others may not know it yet. */
+/**
+ * One without an answer is not repeated when the version takes effect sooner than this: other writers may
+ * not have read it by then.
+ */
 const LAST_REPEAT_MS = STALE_AFTER_MS + APPEND_MS;
 
 /**
@@ -59,7 +62,7 @@ export async function publishPriceBook(
   }
 }
 
-/** Its heartbeat, which comes before each repeat, fails once the version counts too soon for that. */
+/** Its heartbeat, which precedes each repeat, fails once the version takes effect too soon for one. */
 function whileInTime(
   event: PriceBookEvent,
   { clock }: { readonly clock: () => number },

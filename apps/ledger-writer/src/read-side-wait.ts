@@ -4,14 +4,14 @@ import { raiseFloor } from './known-account.js';
 import type { Pause } from './pause.js';
 import type { ReadSide } from './read-side.js';
 
-/** So many events of one account may be ahead of the read side; the writer never folds more. */
+/** How many events of one account may be ahead of the read side; the writer never folds more. */
 export const MAX_UNREAD_PER_ACCOUNT = 10_000;
 /** The same over all accounts of this writer. */
 const MAX_UNREAD = 200_000;
 const ACCOUNTS_PER_LOOK_UP = 4_000;
 
 const PAUSE_MS = 50;
-/** After so long the batch is given up, to be delivered again. */
+/** After this long the batch is given up, to be delivered again. */
 const MAX_WAIT_MS = 20_000;
 
 /** Whether, and for how long, this writer waits for the read side. Readiness turns false meanwhile. */

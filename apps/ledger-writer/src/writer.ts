@@ -31,7 +31,7 @@ import type { Index } from './read-side.js';
 
 /** A broker's clock that is this far ahead would decide in the future: the partition stops. */
 const MAX_RECORD_AHEAD_MS = 10 * 60_000;
-/** So often may other writers overtake this one within a batch before it is delivered again. */
+/** How often other writers may overtake this one within a batch before it is delivered again. */
 const MAX_CONFLICTS = 20;
 
 export interface WriterPorts extends OpenAccountsPorts {
@@ -50,7 +50,7 @@ interface Decided {
   readonly refused: readonly Refusal[];
 }
 
-/** What a batch came to; published, since every append of it stands. */
+/** What a batch came to, once all of it is durable and published. */
 export interface BatchResult extends Decided {
   /** From taking the batch to its being durable. */
   readonly seconds: number;
@@ -139,7 +139,7 @@ async function decideAccounts(
   return { answers, refused };
 }
 
-/** Appends what was decided on every account that has events; without any it stands by itself. */
+/** Appends what was decided, in one call; decisions without an event need no append. */
 async function appendDecisions(
   decisions: readonly AccountDecisions[],
   ports: WriterPorts,

@@ -56,7 +56,7 @@ export interface Gateway {
   onApplicationShutdown(): Promise<void>;
 }
 
-/** Opens the way from HTTP to the message bus and back. Keeps nothing but who is waiting. */
+/** Connects HTTP with the message bus, there and back. Keeps no state but who is waiting. */
 export async function openGateway(
   ports: GatewayPorts,
   limits: GatewayLimits = GATEWAY_LIMITS,

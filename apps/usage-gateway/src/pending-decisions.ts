@@ -6,7 +6,7 @@ export interface Decided {
   readonly json: string;
 }
 
-/** Which decision is waited for, in one word. */
+/** Identifies a decision that is waited for. */
 export type DecisionKey = string & { readonly __brand: 'DecisionKey' };
 
 /**
@@ -34,7 +34,7 @@ export interface PendingDecisions {
   /** From now on a call waits for a decision of each of these keys. */
   add(keys: readonly DecisionKey[]): PendingCall;
   /**
-   * Hands the decision to who has waited for it longest. Every request that is published gets a
+   * Hands the decision to whoever has waited for it longest. Every request that is published gets a
    * decision of its own, so that of several equal ones only one gets a charge that is no replay.
    */
   deliver(decided: Decided): void;
@@ -48,7 +48,7 @@ interface Waiter {
 }
 
 export function createPendingDecisions(): PendingDecisions {
-  /** Who waits for the same, who came first in front. */
+  /** Who waits for the same decision, in the order of adding. */
   const waiters = new Map<DecisionKey, Set<Waiter>>();
   const closing = new Set<() => void>();
   let closed = false;

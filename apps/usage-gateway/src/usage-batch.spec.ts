@@ -87,7 +87,7 @@ describe('who says how long to wait gets the decisions', () => {
     });
   });
 
-  it('a request that stands twice in it is charged once, and replayed once', async () => {
+  it('a request that is in it twice is charged once, and replayed once', async () => {
     expect(outcomesOf(await send([usage, usage], 'wait=5'))).toEqual([
       [0, 'consumed', false],
       [1, 'consumed', true],

@@ -20,7 +20,7 @@ const usage = { account_id: 'a', request_id: 'r1', operation: 'text.generation' 
 const charge = (body: object, prefer?: string, on = gateway) =>
   on.call('/v1/usage', body, { headers: prefer === undefined ? {} : { prefer } });
 
-/** Until the requests stand on the bus. */
+/** Waits until the requests are on the bus. */
 async function published(count: number) {
   const written = async () => {
     const positions = await ledger.bus.positions('spec', [TOPICS.requests]);

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AccountCache, handleBatch, pause, PriceBookShelf, Stalls } from '#apps/ledger-writer';
+import {
+  AccountCache,
+  handleBatch,
+  pause,
+  PriceBookCache,
+  ReadSideWaits,
+} from '#apps/ledger-writer';
 import {
   ACCOUNT_STREAM_PREFIX,
   decodeDeadLetter,
@@ -120,8 +126,8 @@ export async function startAuditedLedger(): Promise<AuditedLedger> {
       park: (account: Parameters<typeof parkAccount>[1]) => parkAccount(pool, account),
     },
     cache: new AccountCache(),
-    shelf: new PriceBookShelf(store, SHIPPED),
-    stalls: new Stalls(),
+    price_books: new PriceBookCache(store, SHIPPED),
+    read_side_waits: new ReadSideWaits(),
     pause,
     observe: () => {},
     clock: () => ledger.now_ms,

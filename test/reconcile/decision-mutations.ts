@@ -1,4 +1,4 @@
-import { priceBookStream, TOPICS } from '#libs/contracts';
+import { priceBookStream, SHIPPED_PRICE_BOOK_REQUEST_ID, TOPICS } from '#libs/contracts';
 import { grant, publishPrices } from './audited-ledger.js';
 import { ALICE, append, forge, type Mutation, type Plant } from './planting.js';
 
@@ -117,7 +117,7 @@ export const PUBLICATION_MUTATIONS: readonly Mutation[] = (
       { effective_from: '2026-01-31T12:00:59.999Z' },
     ],
     ['a version that was published a second time', { version: 'launch' }],
-    ['a second shipped price book', { request_id: 'sys:shipped-price-book' }],
+    ['a second shipped price book', { request_id: SHIPPED_PRICE_BOOK_REQUEST_ID }],
   ] as const
 ).map(([what, changes]) => ({
   check: 'decision_differs',

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { NOON } from '../ledger/requests.js';
 import type { Scenario } from './scenario.js';
 
-/** What may go wrong. Each is met in a run or not, and so often as that run's odds say. */
+/** What may go wrong. Each happens in a run as often as that run's odds say, or never. */
 export const FAULTS = [
   'append: not written, no answer',
   'append: written, no answer',
@@ -20,9 +20,9 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Faults of one run; then it must come to its end without any. */
+/** After this many faults a run must come to its end without any more. */
 const MAX_FAULTS = 40;
-/** Steps that no run of this size comes near to. */
+/** No run of this size takes nearly as many steps. */
 const MAX_STEPS = 20_000;
 
 export type Odds = Readonly<Record<Fault, number>>;
@@ -42,7 +42,7 @@ export interface Director {
   pick(min: number, max: number): number;
   /** By how much some clock is ahead of simulated time, in milliseconds. */
   skew(): number;
-  /** One of these, of which there must be some. */
+  /** One of these, which must not be empty. */
   oneOf<T>(choices: readonly T[]): T;
   /** Whether the run has gone on for longer than any would. */
   isExhausted(): boolean;

@@ -3,7 +3,7 @@ import { ACCOUNT_STREAM_PREFIX, accountKeyOfStream, instantOf } from '#libs/cont
 import { MIN_NOTICE_MS } from '#libs/ledger';
 import { newBroker, type Partition, type Post } from './broker.js';
 import { newDirector } from './director.js';
-import { newJudge } from './judge.js';
+import { newChecker } from './checker.js';
 import { publicationOf, type Announcement, type Scenario } from './scenario.js';
 import { newServers, show } from './servers.js';
 import { startWriter, type World, type WriterProcess } from './writer-process.js';
@@ -32,8 +32,8 @@ export async function run(
   ]);
   const servers = newServers();
   const broker = newBroker(waiting.flat().length);
-  const judge = newJudge(servers, director);
-  const world: World = { director, broker, servers, judge, damage };
+  const checker = newChecker(servers, director);
+  const world: World = { director, broker, servers, checker, damage };
   const holders = new Map<Partition, WriterProcess>();
   const projected = new Map<string, number>();
   const isOver = () => broker.isDone() || director.isExhausted();
@@ -50,7 +50,7 @@ export async function run(
     const from = holders.get(partition)!;
     if (from === to) return;
     give(partition, to);
-    await director.turn('told of the loss');
+    await director.turn('learns of the loss');
     if (holders.get(partition) !== from) from.lose(partition);
   };
 
@@ -114,7 +114,7 @@ export async function run(
   );
   await scheduler.waitIdle();
   if (director.isExhausted()) return ['it did not come to an end'];
-  return judge.complaints(
+  return checker.violations(
     broker.partitions.flatMap(({ logs }) => logs.flatMap(({ delivered }) => delivered)),
   );
 }

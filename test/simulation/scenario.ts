@@ -5,7 +5,7 @@ import { publish } from '../ledger/requests.js';
 import type { AccountPost } from './broker.js';
 import { FAULTS, type Fault, type Odds } from './director.js';
 
-/** A price book that is announced so many steps more than the least notice before it is to count. */
+/** A price book that is announced earlier than the minimum notice requires, by this many steps. */
 export interface Announcement {
   readonly id: number;
   readonly notice_turns: number;
@@ -21,7 +21,7 @@ export interface Scenario {
   readonly turn_ms: number;
 }
 
-/** Per fault how often in a hundred: most runs have a few kinds of them, and those often. */
+/** Per cent for each fault: most runs have few kinds of faults, and those often. */
 const odds = fc.record(
   Object.fromEntries(
     FAULTS.map((fault) => [fault, fc.constantFrom(0, 0, 3, 15, 40)]),

@@ -10,7 +10,7 @@ import type { ReadSide } from '#apps/ledger-writer';
 import { memoryReadSide, type MemoryReadSide } from '../fixtures/memory-read-side.js';
 import type { Director } from './director.js';
 
-/** So small that a batch needs several rounds. */
+/** So small that a batch needs several appends. */
 const LIMITS = { max_events: 4, max_bytes: 4_000_000 };
 
 /** The event store and the read side, as the writers share them. */
@@ -36,7 +36,7 @@ export function show({ log, shown }: Servers, count: number): void {
   }
 }
 
-/** What a fault throws: the only error of which a batch may fail for no reason of its own. */
+/** What an injected fault throws: a batch may always fail with it. */
 export class Injected extends Error {
   override readonly name = 'Injected';
 }
@@ -58,7 +58,7 @@ export function storeOver(servers: Servers, director: Director, turn: Turn): Eve
   const writeLater = async (append: StreamAppend) => {
     await director.turn('late append');
     const { kind } = await write(append);
-    director.met(kind === 'appended' ? 'a late append that stands' : 'a late append in vain');
+    director.met(kind === 'appended' ? 'a late append that is written' : 'a late append in vain');
   };
 
   async function arrive(append: StreamAppend): Promise<AppendResult> {

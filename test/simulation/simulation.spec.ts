@@ -1,4 +1,4 @@
-import { AccountCache, PriceBookShelf, type WriterPorts } from '#apps/ledger-writer';
+import { AccountCache, PriceBookCache, type WriterPorts } from '#apps/ledger-writer';
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { COMMAND_PRICES } from '../ledger/commands.js';
@@ -6,7 +6,7 @@ import { FAULTS } from './director.js';
 import { run } from './run.js';
 import { scenarios } from './scenario.js';
 
-/** Histories with these ports, each of which must be without a complaint. */
+/** Histories with these ports, none of which may violate anything. */
 const histories = (seen: Map<string, number>, damage?: (ports: WriterPorts) => WriterPorts) =>
   fc.asyncProperty(scenarios, fc.scheduler(), fc.gen(), async (scenario, scheduler, draw) => {
     expect(await run(scenario, scheduler, draw, seen, damage)).toEqual([]);
@@ -26,7 +26,7 @@ const campaign = {
 const EVERYTHING = [
   ...FAULTS,
   'a request by a later price book',
-  'a late append that stands',
+  'a late append that is written',
   'an append that conflicts',
 ];
 
@@ -43,7 +43,7 @@ it('runs the same histories again from the same seed', async () => {
   expect(second).toEqual(first);
 });
 
-describe('is found out:', () => {
+describe('finds a planted defect:', () => {
   const cases: Record<string, (ports: WriterPorts) => WriterPorts> = {
     'an append without an answer that is taken for written': (ports) => ({
       ...ports,
@@ -82,7 +82,7 @@ describe('is found out:', () => {
     }),
     'price books that are read once and never again': (ports) => ({
       ...ports,
-      shelf: new PriceBookShelf(ports.store, COMMAND_PRICES, () => 0),
+      price_books: new PriceBookCache(ports.store, COMMAND_PRICES, () => 0),
     }),
     'a request that comes again and is not answered': (ports) => ({
       ...ports,

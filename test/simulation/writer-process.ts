@@ -1,21 +1,21 @@
 import {
   AccountCache,
   handleBatch,
-  PriceBookShelf,
-  Stalls,
+  PriceBookCache,
+  ReadSideWaits,
   type WriterPorts,
 } from '#apps/ledger-writer';
 import { OwnershipLost } from '#libs/message-bus';
 import { COMMAND_PRICES } from '../ledger/commands.js';
 import type { Broker, Delivered, Log, Partition } from './broker.js';
 import type { Director } from './director.js';
-import type { Judge } from './judge.js';
+import type { Checker } from './checker.js';
 import { Injected, readSideOver, storeOver, type Servers } from './servers.js';
 
 const MAX_BATCH = 8;
 /** Of three accounts, so that one is dropped every now and then. */
 const MAX_CACHED = 2;
-/** A member that was not heard of for so long asks whether it still is one. */
+/** A member that was silent for this long asks whether it is still in the group. */
 const SESSION_MS = 20_000;
 const MAX_STANDSTILL = 100;
 
@@ -23,12 +23,12 @@ export interface World {
   readonly director: Director;
   readonly broker: Broker;
   readonly servers: Servers;
-  readonly judge: Judge;
-  /** What every writer is given instead of its ports: another thing only to see that it is found out. */
+  readonly checker: Checker;
+  /** Plants a defect in the ports of every writer, to see that it is found; else changes nothing. */
   readonly damage: (ports: WriterPorts) => WriterPorts;
 }
 
-/** Where a process stands on a partition of one topic, for as long as it believes to hold it. */
+/** The position of a process on a partition of one topic, while it believes that it holds that. */
 interface Cursor {
   readonly partition: Partition;
   readonly epoch: number;
@@ -37,7 +37,7 @@ interface Cursor {
   lost: boolean;
 }
 
-/** A ledger-writer: the real one, between a broker and servers that are not. */
+/** The real ledger-writer between a simulated broker and simulated servers. */
 export interface WriterProcess {
   /** It is given the partition, and reads on from what is committed. */
   take(partition: Partition): void;
@@ -48,7 +48,7 @@ export interface WriterProcess {
 }
 
 export function startWriter(world: World): WriterProcess {
-  const { director, broker, servers, judge } = world;
+  const { director, broker, servers, checker } = world;
   const cursors = new Set<Cursor>();
   const skew_ms = director.skew();
   let dead = false;
@@ -69,14 +69,14 @@ export function startWriter(world: World): WriterProcess {
       async publish(topic, messages) {
         await turn('publish arrives');
         if (director.strikes('publish: nothing sent')) throw new Injected('nothing was published');
-        for (const message of messages) judge.published(topic, message);
+        for (const message of messages) checker.published(topic, message);
         await turn('publish answered');
         if (director.strikes('publish: sent, no answer')) throw new Injected('no answer');
       },
     },
     cache: new AccountCache(MAX_CACHED),
-    shelf: new PriceBookShelf(store, COMMAND_PRICES, () => director.now()),
-    stalls: new Stalls(() => director.now()),
+    price_books: new PriceBookCache(store, COMMAND_PRICES, () => director.now()),
+    read_side_waits: new ReadSideWaits(() => director.now()),
     async pause(_ms, signal) {
       await turn('pause');
       signal.throwIfAborted();
@@ -118,7 +118,7 @@ export function startWriter(world: World): WriterProcess {
       await handleBatch(messages, { heartbeat, signal: abort.signal }, ports);
       return !isLost();
     } catch (error) {
-      judge.failed(error);
+      checker.failed(error);
       return false;
     } finally {
       in_hand = undefined;
@@ -138,7 +138,7 @@ export function startWriter(world: World): WriterProcess {
         lose(cursor);
         continue;
       }
-      judge.committed(log.delivered.slice(log.committed, end));
+      checker.committed(log.delivered.slice(log.committed, end));
       log.committed = end;
     }
   }
@@ -152,7 +152,7 @@ export function startWriter(world: World): WriterProcess {
     }
   }
 
-  live().catch((error: unknown) => judge.failed(error));
+  live().catch((error: unknown) => checker.failed(error));
   return {
     take(partition) {
       const { epoch, logs } = partition;

@@ -6,9 +6,9 @@ import { unreadOf, type KnownAccount } from './known-account.js';
 const MAX_ACCOUNTS = 50_000;
 
 /**
- * The accounts in use. An account is taken out while it is decided on and put back once its append
- * stands: whoever fails in between has simply forgotten it, and two batches that meet on one account
- * (a partition lost and won again) never share a state.
+ * The accounts in use. An account is taken out while it is decided on and put back once its append is
+ * written: a failure in between just forgets it, and two batches that meet on one account (a partition
+ * lost and won again) never share a state.
  */
 export class AccountCache {
   readonly #accounts: LRUCache<AccountKey, KnownAccount>;

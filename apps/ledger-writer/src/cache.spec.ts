@@ -3,7 +3,7 @@ import { memoryEventStore, type EventStore } from '#libs/event-store';
 import { jest } from '@jest/globals';
 import { deliveries, grant, TENANT, usage } from '../../../test/fixtures/requests.js';
 import { eventsOf, newWorld, watchedStore, writerOn } from '../../../test/fixtures/writer.js';
-import { MAX_UNREAD_PER_ACCOUNT } from './desks.js';
+import { MAX_UNREAD_PER_ACCOUNT } from './read-side-wait.js';
 
 const KEY = accountKey(TENANT, 'acct-1');
 const STREAM = accountStream(KEY);
@@ -23,7 +23,7 @@ async function coldWriter() {
   world.read_side.project();
   const store = watchedStore(world.log);
   const writer = writerOn(world, { store });
-  await writer.ports.shelf.refresh([TENANT]);
+  await writer.ports.price_books.refresh([TENANT]);
   jest.mocked(store.readStream).mockClear();
   return { world, deliver, store, writer, first };
 }
@@ -157,9 +157,9 @@ describe('bounded memory', () => {
     }
     const waiting = writer.handle(deliver([usage('r-next')]));
     await new Promise((resolve) => setTimeout(resolve, 120));
-    expect(writer.ports.stalls.waitingMs()).toBeGreaterThan(0);
+    expect(writer.ports.read_side_waits.waitingMs()).toBeGreaterThan(0);
     world.read_side.project();
     expect((await waiting).decisions[0]!.outcome).toBe('consumed');
-    expect(writer.ports.stalls.waitingMs()).toBe(0);
+    expect(writer.ports.read_side_waits.waitingMs()).toBe(0);
   });
 });

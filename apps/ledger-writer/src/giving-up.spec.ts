@@ -12,6 +12,7 @@ import {
   type World,
 } from '../../../test/fixtures/writer.js';
 import type { Pause } from './pause.js';
+import { ReadSideWaits } from './read-side-wait.js';
 
 afterEach(() => jest.restoreAllMocks());
 
@@ -24,7 +25,7 @@ function pauses() {
   return { taken, pause };
 }
 
-/** A batch of one request, and a store that answers each of its appends as told. */
+/** A batch of one request, and a store that answers its appends with these, the last one for ever. */
 async function answeredWorld(...answers: ((expected_revision: number) => AppendResult)[]) {
   const { world, deliver } = await fundedWorld();
   const store = watchedStore(world.log);
@@ -43,7 +44,7 @@ const overtaken = (revision: number): AppendResult => ({
   actual_revision: revision + 1,
 });
 
-/** A heartbeat that tells of a lost partition at its n-th beat. */
+/** A heartbeat that reports a lost partition at its n-th beat. */
 const losingAt = (beat: number) => {
   let beats = 0;
   return async () => {
@@ -59,7 +60,7 @@ async function behindWorld() {
   return { world, batch: deliver([usage('r-2')]) };
 }
 
-/** Resolves, with a store that never answers this call, when it is asked. */
+/** A store that never answers this call, and a promise that it was asked. */
 function silentStore(world: World, call: 'readLast' | 'readStream') {
   const store = memoryEventStore(world.log);
   let asked = () => {};
@@ -79,7 +80,7 @@ function silentStore(world: World, call: 'readLast' | 'readStream') {
   return { isAsked, store: { ...store, [call]: silent[call] } };
 }
 
-describe('a batch whose partition is lost, or whose writer is told to stop,', () => {
+describe('a batch whose partition is lost, or whose writer is stopped,', () => {
   it.each(['readLast', 'readStream'] as const)(
     'ends though the store never answers %s',
     async (call) => {
@@ -111,8 +112,8 @@ it('a batch ends with its signal though the store never answers for the price bo
   const writer = writerOn(world, { store: { ...store, readStream } });
   const handling = writer.handle(deliver([usage('r-1')]), ending);
   await isAsked;
-  ending.abort(new Error('told to stop'));
-  await expect(handling).rejects.toThrow('told to stop');
+  ending.abort(new Error('the writer stops'));
+  await expect(handling).rejects.toThrow('the writer stops');
   expect(eventsOf(world)).toHaveLength(1);
 });
 
@@ -160,22 +161,49 @@ describe('a writer that cannot know the account as it is', () => {
     expect(eventsOf(world)).toHaveLength(2);
     expect(read_side.parked.size).toBe(0);
   });
+});
 
-  it('gives the batch up when the read side stands still for 20 s', async () => {
-    const { world, batch } = await behindWorld();
-    const store = memoryEventStore(world.log);
-    const readLast: EventStore['readLast'] = async (stream) => {
-      const last = await store.readLast(stream);
-      return last && { ...last, revision: 20_000 };
-    };
-    const { taken, pause } = pauses();
-    const heartbeat = jest.fn(async () => {});
-    const writer = writerOn(world, { store: { ...store, readLast }, pause });
-    await expect(writer.handle(batch, { heartbeat })).rejects.toThrow('stood still for 20000 ms');
-    const waited_ms = taken.reduce((sum, ms) => sum + ms, 0);
-    expect(waited_ms).toBeGreaterThanOrEqual(20_000);
-    expect(waited_ms).toBeLessThan(21_000);
-    expect(heartbeat).toHaveBeenCalledTimes(taken.length);
-    expect(writer.ports.stalls.waitingMs()).toBe(0);
+/** A writer for which nothing takes time but its pauses and each attempt to read the account. */
+async function slowlyRead(attempt_ms: number, revision?: number) {
+  let now_ms = 0;
+  const { world, batch } = await behindWorld();
+  const store = memoryEventStore(world.log);
+  const readLast: EventStore['readLast'] = async (stream) => {
+    now_ms += attempt_ms;
+    const last = await store.readLast(stream);
+    return last && { ...last, revision: revision ?? last.revision };
+  };
+  const { taken, pause } = pauses();
+  const heartbeat = jest.fn(async () => {});
+  const writer = writerOn(world, {
+    store: { ...store, readLast },
+    read_side_waits: new ReadSideWaits(() => now_ms),
+    async pause(ms, signal) {
+      now_ms += ms;
+      await pause(ms, signal);
+    },
+  });
+  const handling = writer.handle(batch, { heartbeat });
+  return { handling, writer, taken, heartbeat, waitedMs: () => now_ms };
+}
+
+describe('a read side that stands still', () => {
+  it.each([
+    ['the pauses', 0, 400],
+    ['the attempts as well', 4_950, 4],
+  ])('is given up after 20 s, counting %s', async (_, attempt_ms, pauses_taken) => {
+    const { handling, writer, taken, heartbeat, waitedMs } = await slowlyRead(attempt_ms, 20_000);
+    await expect(handling).rejects.toThrow('stood still for 20000 ms');
+    expect(waitedMs()).toBeGreaterThanOrEqual(20_000);
+    expect(waitedMs()).toBeLessThanOrEqual(20_000 + attempt_ms);
+    expect(taken).toHaveLength(pauses_taken);
+    expect(heartbeat).toHaveBeenCalledTimes(pauses_taken);
+    expect(writer.ports.read_side_waits.waitingMs()).toBe(0);
+  });
+
+  it('is not the one that answers late', async () => {
+    const { handling, taken } = await slowlyRead(30_000);
+    expect((await handling).decisions).toMatchObject([{ request_id: 'r-2', outcome: 'consumed' }]);
+    expect(taken).toEqual([]);
   });
 });

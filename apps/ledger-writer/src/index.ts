@@ -1,7 +1,7 @@
 export { AccountCache } from './account-cache.js';
 export { startLedgerWriter, type LedgerWriter } from './ledger-writer.js';
 export { pause } from './pause.js';
-export { PriceBookShelf } from './price-book-shelf.js';
+export { PriceBookCache } from './price-book-cache.js';
+export { ReadSideWaits } from './read-side-wait.js';
 export type { ReadSide } from './read-side.js';
-export { Stalls } from './stalls.js';
-export { handleBatch, type Outcome, type WriterPorts } from './writer.js';
+export { handleBatch, type BatchResult, type WriterPorts } from './writer.js';

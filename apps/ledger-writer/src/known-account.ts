@@ -6,9 +6,11 @@ import {
   type AccountKey,
   type AccountRequest,
   type Decision,
+  type InvariantBroken,
   type StreamHead,
 } from '#libs/contracts';
 import { evolve, initialAccount, type Account } from '#libs/ledger';
+import type { IncomingRequest } from './incoming-requests.js';
 
 /**
  * An account as this writer knows it: its state at `head`, and the answers decided in (floor, head].
@@ -22,6 +24,16 @@ export interface KnownAccount {
   floor: number;
   /** In order of revision. */
   readonly answers: Map<string, Decision>;
+}
+
+/** A known account, taken out of the cache to decide its part of a batch. */
+export interface OpenAccount {
+  readonly known: KnownAccount;
+  /** Not yet decided, in order. */
+  readonly pending: readonly IncomingRequest<AccountRequest>[];
+  readonly parked: boolean;
+  /** Why the account's stream cannot be folded: it will be parked, nothing is decided. */
+  readonly broken?: InvariantBroken;
 }
 
 export const unknownAccount = (request: AccountRequest): KnownAccount => ({
@@ -41,14 +53,14 @@ export function raiseFloor(known: KnownAccount, read_revision: number): void {
   known.floor = Math.max(known.floor, read_revision);
 }
 
-/** Folds an event that stands on the stream already and keeps its answer. */
+/** Folds an event that is on the stream already and keeps its answer. */
 export function followEvent(known: KnownAccount, head: StreamHead, event: AccountEvent): void {
   evolve(known.account, event);
   known.head = head;
   keepAnswer(known, event);
 }
 
-/** Keeps the answer that an event at `head` is; undefined for what merely fell due. */
+/** Keeps the answer that the event at `head` records; undefined for what merely fell due. */
 export function keepAnswer(known: KnownAccount, event: AccountEvent): Decision | undefined {
   if (event.type === 'GrantActivated' || event.type === 'CreditsExpired') return undefined;
   const decision = decisionOf(event, known.head.revision);

@@ -8,12 +8,12 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { AccountCache } from './account-cache.js';
 import { LedgerWriterModule } from './ledger-writer.module.js';
 import { pause } from './pause.js';
-import { PriceBookShelf } from './price-book-shelf.js';
+import { PriceBookCache } from './price-book-cache.js';
+import { ReadSideWaits } from './read-side-wait.js';
 import { shippedPriceBook } from './shipped-price-book.js';
-import { Stalls } from './stalls.js';
 import { startSweeping } from './sweep.js';
 import { watchWriter } from './watch.js';
-import { countOutcome } from './writer-metrics.js';
+import { countBatch } from './writer-metrics.js';
 import type { WriterPorts } from './writer.js';
 
 export interface LedgerWriterOptions {
@@ -28,8 +28,8 @@ export interface LedgerWriterOptions {
 const MAX_BATCH = 2_000;
 
 export interface LedgerWriter {
-  /** Makes sure that these tenants have a price book. */
-  readonly shelf: PriceBookShelf;
+  /** A tenant whose price books were refreshed has one. */
+  readonly price_books: PriceBookCache;
   /** Finishes the batch in hand, commits, leaves the group. */
   close(): Promise<void>;
 }
@@ -38,19 +38,19 @@ export interface LedgerWriter {
 export async function startLedgerWriter(options: LedgerWriterOptions): Promise<LedgerWriter> {
   const { engines, logger, health, metrics, clock } = options;
   const { bus, store, pool } = engines;
-  const shelf = new PriceBookShelf(store, await shippedPriceBook());
+  const price_books = new PriceBookCache(store, await shippedPriceBook());
   const ports: WriterPorts = {
     store,
     bus,
-    shelf,
+    price_books,
     read_side: {
       lookUp: (questions) => lookUp(pool, questions),
       park: (account) => parkAccount(pool, account),
     },
     cache: new AccountCache(),
-    stalls: new Stalls(),
+    read_side_waits: new ReadSideWaits(),
     pause,
-    observe: (outcome) => countOutcome(metrics, outcome),
+    observe: (result) => countBatch(metrics, result),
     clock,
   };
   const transport = new BatchTransport(bus, {
@@ -67,9 +67,9 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     { strategy: transport, logger: nestLogger(logger), abortOnError: false },
   );
   await app.listen();
-  const { stalls } = ports;
+  const { read_side_waits } = ports;
   const assigned = () => transport.assigned();
-  const unwatch = watchWriter({ bus, assigned, stalls, health, metrics, clock });
+  const unwatch = watchWriter({ bus, assigned, read_side_waits, health, metrics, clock });
   const sweeping = startSweeping({
     bus,
     clock,
@@ -78,7 +78,7 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     on_error: (err) => logger.warn({ err }, 'a sweep failed; the next one repeats it'),
   });
   return {
-    shelf,
+    price_books,
     async close() {
       unwatch();
       const swept = sweeping.close();

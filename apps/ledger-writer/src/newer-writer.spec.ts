@@ -8,7 +8,7 @@ import {
   SHIPPED,
   writerOn,
 } from '../../../test/fixtures/writer.js';
-import { PriceBookShelf } from './price-book-shelf.js';
+import { PriceBookCache } from './price-book-cache.js';
 
 const STREAM = 'account-acme/acct-1';
 
@@ -59,12 +59,14 @@ describe('F29: what a newer writer of the group wrote', () => {
   it('prices a new tenant alike, whichever of two shipped price books comes first', async () => {
     const world = newWorld();
     const newer = { ...SHIPPED, version: 'test-2' as PriceBook['version'] };
-    const shelf = new PriceBookShelf(memoryEventStore(world.log), newer);
+    const price_books = new PriceBookCache(memoryEventStore(world.log), newer);
     const deliver = deliveries();
     const others = { account_id: 'other' };
     await Promise.all([
       writerOn(world).handle(deliver([grant('g-1', '5'), usage('r-1')])),
-      writerOn(world, { shelf }).handle(deliver([grant('g-2', '5', others), usage('r-2', others)])),
+      writerOn(world, { price_books }).handle(
+        deliver([grant('g-2', '5', others), usage('r-2', others)]),
+      ),
     ]);
     const [one, other] = [eventsOf(world)[1], eventsOf(world, 'other')[1]];
     expect(one).toMatchObject({ price_book_version: expect.stringMatching(/^test-[12]$/) });

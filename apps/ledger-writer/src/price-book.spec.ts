@@ -10,7 +10,7 @@ import {
   watchedStore,
   writerOn,
 } from '../../../test/fixtures/writer.js';
-import { PriceBookShelf } from './price-book-shelf.js';
+import { PriceBookCache } from './price-book-cache.js';
 
 describe('F26: the price book', () => {
   it('is shipped once, though two writers start at once', async () => {
@@ -27,8 +27,8 @@ describe('F26: the price book', () => {
     const { world, deliver } = await fundedWorld();
     let elapsed_ms = 0;
     const store = watchedStore(world.log);
-    const shelf = new PriceBookShelf(store, SHIPPED, () => elapsed_ms);
-    const writer = writerOn(world, { store, shelf });
+    const price_books = new PriceBookCache(store, SHIPPED, () => elapsed_ms);
+    const writer = writerOn(world, { store, price_books });
     await writer.handle(deliver([usage('r-1')]));
     const stream = `pricebook-${TENANT}`;
     const [shipped] = world.log.streams.get(stream)!;
@@ -57,8 +57,8 @@ describe('F26: the price book', () => {
     const { world, deliver } = await fundedWorld();
     let elapsed_ms = 0;
     const store = watchedStore(world.log);
-    const shelf = new PriceBookShelf(store, SHIPPED, () => elapsed_ms);
-    const writer = writerOn(world, { store, shelf });
+    const price_books = new PriceBookCache(store, SHIPPED, () => elapsed_ms);
+    const writer = writerOn(world, { store, price_books });
     await writer.handle(deliver([usage('r-1')]));
     jest.mocked(store.readStream).mockImplementation(() => {
       throw new Error('the store is away');
@@ -115,13 +115,13 @@ describe('F26: the price book', () => {
         prices: { 'text.generation': { credits: 7 } },
       }),
     ]);
-    // The store is away until the version counts.
+    // The store is away until the version takes effect.
     const appendMany = jest.fn(store.appendMany).mockImplementationOnce(async () => {
       now_ms = minute_2;
       return [{ kind: 'unknown', why: 'no answer' }];
     });
     const writer = writerOn(world, { store: { ...store, appendMany }, clock: () => now_ms });
-    await writer.ports.shelf.refresh([TENANT]);
+    await writer.ports.price_books.refresh([TENANT]);
     await expect(writer.handle(messages)).rejects.toThrow('its notice runs out');
     expect(appendMany).toHaveBeenCalledTimes(1);
     const { decisions } = await writer.handle(messages);

@@ -1,6 +1,6 @@
 import type { Decision, InvariantBroken } from '#libs/contracts';
 import type { AccountToPark, Answers, Questions } from '#libs/read-models';
-import type { Intake } from './intake.js';
+import type { IncomingRequest } from './incoming-requests.js';
 
 /** What the writer needs of the read models: index and snapshots, and where to park an account. */
 export interface ReadSide {
@@ -11,4 +11,4 @@ export interface ReadSide {
 }
 
 /** The original decisions that the read side has for the requests of a batch, or why one is unreadable. */
-export type Index = Map<Intake, Decision | InvariantBroken>;
+export type Index = Map<IncomingRequest, Decision | InvariantBroken>;

@@ -1,9 +1,9 @@
 import { TOPICS } from '#libs/contracts';
 import { createHealth, createMetrics } from '#libs/platform';
-import { Stalls } from './stalls.js';
+import { ReadSideWaits } from './read-side-wait.js';
 import { watchWriter } from './watch.js';
 
-/** A group of which this writer holds `held`, and where each partition stands. */
+/** A group of which this writer holds `held`, and the position of each partition. */
 function watched() {
   let now_ms = 0;
   const group = { held: [0], committed: [0, 0], end: 10, is_reached: true };
@@ -19,14 +19,14 @@ function watched() {
       },
     },
     assigned: () => group.held,
-    stalls: new Stalls(),
+    read_side_waits: new ReadSideWaits(),
     health,
     metrics,
     clock: () => now_ms,
   });
   return {
     group,
-    /** What readiness says of the partitions after so many more seconds. */
+    /** What readiness says of the partitions this many seconds later. */
     async after(seconds: number): Promise<string | undefined> {
       now_ms += seconds * 1_000;
       return (await health.report('readiness')).checks['ledger_writer'];

@@ -7,33 +7,33 @@ import {
   type Metrics,
   type Workload,
 } from '#libs/platform';
-import type { Stalls } from './stalls.js';
+import type { ReadSideWaits } from './read-side-wait.js';
 
 export interface WatchOptions {
   readonly bus: Pick<MessageBus, 'positions'>;
   /** Partition numbers that this writer holds now. */
   readonly assigned: () => readonly number[];
-  readonly stalls: Stalls;
+  readonly read_side_waits: ReadSideWaits;
   readonly health: Pick<Health, 'add'>;
   readonly metrics: Pick<Metrics, 'lag' | 'stuck_for_seconds'>;
   readonly clock: Clock;
 }
 
 const STUCK_LIMIT_SECONDS = 30;
-const STALL_LIMIT_MS = 1_000;
+const WAIT_LIMIT_MS = 1_000;
 const WORKER = { worker: GROUPS.writer };
 
 /**
  * Not ready while the read side is too far behind, or while work waits on a partition of this writer
- * and none is done. What another writer holds is that one's to answer for: a group of healthy writers
- * must not turn unready because of one that is stuck. A writer that holds nothing answers for the whole
- * group: it may be the only one, thrown out of it, and then nobody else notices. The metrics are of the
- * whole group whoever measures them, so that the alarm sees a partition that nobody holds.
+ * and none is done. Each writer reports on its own partitions: a group of healthy writers must not turn
+ * unready because one is stuck. A writer that holds none reports on the whole group: it may be the only
+ * one, evicted, and then nobody else notices. The metrics are always of the whole group, so that the alarm
+ * sees a partition that nobody holds.
  *
- * Returns what takes the checks away.
+ * Returns a function that removes the checks.
  */
 export function watchWriter(options: WatchOptions): () => void {
-  const { bus, assigned, stalls, health, metrics, clock } = options;
+  const { bus, assigned, read_side_waits, health, metrics, clock } = options;
   const limit_seconds = STUCK_LIMIT_SECONDS;
   let positions: readonly PartitionPosition[] = [];
 
@@ -71,8 +71,8 @@ export function watchWriter(options: WatchOptions): () => void {
       return ofThisWriter();
     }),
     health.add('readiness', 'ledger_writer_read_side', () => {
-      const waiting_ms = stalls.waitingMs();
-      if (waiting_ms < STALL_LIMIT_MS) return undefined;
+      const waiting_ms = read_side_waits.waitingMs();
+      if (waiting_ms < WAIT_LIMIT_MS) return undefined;
       return `the read side is too far behind to decide, for ${Math.round(waiting_ms)} ms`;
     }),
   ];
@@ -81,7 +81,7 @@ export function watchWriter(options: WatchOptions): () => void {
   };
 }
 
-/** None waits on what is not judged: whoever gets it has all the time there is. */
+/** A partition that is not judged counts as idle: once it is, the time limit starts anew. */
 const workloadOf = (position: PartitionPosition, is_judged: boolean): Workload => ({
   name: `${position.topic}/${position.partition}`,
   lag: is_judged ? lagOf(position) : 0,

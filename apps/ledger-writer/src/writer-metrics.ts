@@ -1,10 +1,10 @@
 import type { Metrics } from '#libs/platform';
-import type { Outcome } from './writer.js';
+import type { BatchResult } from './writer.js';
 
 const WORKER = 'ledger-writer';
 
 /** Counts what a batch came to. One call per distinct label, not per request. */
-export function countOutcome(metrics: Metrics, { answers, refused, seconds }: Outcome): void {
+export function countBatch(metrics: Metrics, { answers, refused, seconds }: BatchResult): void {
   const decisions = new Map<string, { count: number; labels: Record<string, string> }>();
   for (const { decision } of answers) {
     const { outcome, reason = '', replayed } = decision;

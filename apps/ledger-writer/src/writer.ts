@@ -8,41 +8,52 @@ import {
   TOPICS,
   VersionConflict,
   WrittenByNewer,
-  type AccountKey,
   type AccountRequest,
   type InvariantBroken,
 } from '#libs/contracts';
 import type { EventStore } from '#libs/event-store';
 import type { BatchControl, MessageBus, OutgoingMessage, ReceivedMessage } from '#libs/message-bus';
 import { appendUntilDefinite, type DefiniteResult } from './appending.js';
-import { catchUp, openDesks, type Desk, type DeskPorts, type Waiting } from './desks.js';
-import { sortMessages, type Intake, type Refusal } from './intake.js';
-import { decidePublication } from './price-book-desk.js';
-import type { PriceBookShelf } from './price-book-shelf.js';
+import { catchUp } from './catch-up.js';
+import { decideAccount, type AccountDecisions, type Answer } from './decide-account.js';
+import {
+  byAccount,
+  sortMessages,
+  type IncomingRequest,
+  type Refusal,
+  type RequestsByAccount,
+} from './incoming-requests.js';
+import type { OpenAccount } from './known-account.js';
+import { openAccounts, type OpenAccountsPorts } from './open-accounts.js';
+import type { PriceBookCache } from './price-book-cache.js';
+import { publishPriceBook } from './publish-price-book.js';
 import type { Index } from './read-side.js';
-import { decideRound, type Answer, type Round, type RoundContext } from './round.js';
 
 /** A broker's clock that is this far ahead would decide in the future: the partition stops. */
 const MAX_RECORD_AHEAD_MS = 10 * 60_000;
-/** So often may other writers overtake this one within a batch before it is delivered again. */
+/** How often other writers may overtake this one within a batch before it is delivered again. */
 const MAX_CONFLICTS = 20;
 
-export interface WriterPorts extends DeskPorts {
+export interface WriterPorts extends OpenAccountsPorts {
   readonly store: EventStore;
   readonly bus: Pick<MessageBus, 'publish'>;
-  readonly shelf: PriceBookShelf;
-  /** Told of every batch that is done. */
-  readonly observe: (outcome: Outcome) => void;
+  readonly price_books: PriceBookCache;
+  /** Called with every batch that is done. */
+  readonly observe: (result: BatchResult) => void;
   /** Wall clock in epoch milliseconds: it judges the broker's and decides nothing. */
   readonly clock: () => number;
 }
 
-/** What a batch comes to; published once every append of it stands. */
-export interface Outcome {
-  readonly answers: Answer[];
-  readonly refused: Refusal[];
+/** What the requests of a batch come to. */
+interface Decided {
+  readonly answers: readonly Answer[];
+  readonly refused: readonly Refusal[];
+}
+
+/** What a batch came to, once all of it is durable and published. */
+export interface BatchResult extends Decided {
   /** From taking the batch to its being durable. */
-  seconds: number;
+  readonly seconds: number;
 }
 
 /**
@@ -58,14 +69,14 @@ export async function handleBatch(
   const began = performance.now();
   refuseFutureRecords(messages, ports.clock());
   const sorted = sortMessages(messages);
-  const outcome: Outcome = { answers: [], refused: [...sorted.refused], seconds: 0 };
-  await decideAccounts(sorted.accounts, control, ports, outcome);
-  for (const intake of sorted.price_books) {
-    outcome.answers.push(await decidePublication(intake, ports, control));
+  const decided = await decideAccounts(sorted.accounts, control, ports);
+  const answers = [...decided.answers];
+  for (const incoming of sorted.price_books) {
+    answers.push(await publishPriceBook(incoming, ports, control));
   }
-  await publish(outcome, ports.bus);
-  outcome.seconds = (performance.now() - began) / 1_000;
-  ports.observe(outcome);
+  const refused = [...sorted.refused, ...decided.refused];
+  await publish({ answers, refused }, ports.bus);
+  ports.observe({ answers, refused, seconds: (performance.now() - began) / 1_000 });
 }
 
 function refuseFutureRecords(messages: readonly ReceivedMessage[], now_ms: number): void {
@@ -80,37 +91,43 @@ function refuseFutureRecords(messages: readonly ReceivedMessage[], now_ms: numbe
 }
 
 async function decideAccounts(
-  intakes: readonly Intake<AccountRequest>[],
+  incoming: readonly IncomingRequest<AccountRequest>[],
   control: BatchControl,
   ports: WriterPorts,
-  outcome: Outcome,
-): Promise<void> {
-  if (intakes.length === 0) return;
-  const tenants = new Set(intakes.map(({ request }) => request.tenant_id));
-  await ports.shelf.refresh(tenants, control.signal);
+): Promise<Decided> {
+  const answers: Answer[] = [];
+  const refused: Refusal[] = [];
+  if (incoming.length === 0) return { answers, refused };
+  const tenants = new Set(incoming.map(({ request }) => request.tenant_id));
+  await ports.price_books.refresh(tenants, control.signal);
   const index: Index = new Map();
   const context = {
     index,
     limits: ports.store.limits,
-    price_book_at: ports.shelf.at.bind(ports.shelf),
+    price_book_at: ports.price_books.at.bind(ports.price_books),
   };
-  let open = await openDesks(byAccount(intakes), index, ports, control);
+  let open = await openAccounts(byAccount(incoming), index, ports, control);
   for (let conflicts = 0; open.length > 0;) {
-    const rounds = await decideOpen(open, context, ports, outcome);
+    const decisions: AccountDecisions[] = [];
+    for (const account of open) {
+      if (account.parked) refused.push(...refusedAsParked(account.pending));
+      else if (account.broken) refused.push(...(await park(account, account.broken, ports)));
+      else decisions.push(decideAccount(account, context));
+    }
     await control.heartbeat();
-    const overtaken: Waiting = new Map();
+    const overtaken: RequestsByAccount = new Map();
     open = [];
-    for (const { round, result } of await appendRounds(rounds, ports, control)) {
-      const { known, waiting } = round.desk;
+    for (const { decided, result } of await appendDecisions(decisions, ports, control)) {
+      const { account, broken } = decided;
       if (result.kind === 'conflict') {
-        overtaken.set(known.key, waiting);
+        overtaken.set(account.known.key, account.pending);
         continue;
       }
-      outcome.answers.push(...round.answers);
-      const rest = waiting.slice(round.taken);
-      if (round.broken) await park({ ...round.desk, waiting: rest }, round.broken, ports, outcome);
-      else if (rest.length > 0) open.push({ ...round.desk, waiting: rest });
-      else ports.cache.put(known);
+      answers.push(...decided.answers);
+      const rest = { ...account, pending: account.pending.slice(decided.answers.length) };
+      if (broken) refused.push(...(await park(rest, broken, ports)));
+      else if (rest.pending.length > 0) open.push(rest);
+      else ports.cache.put(account.known);
     }
     if (overtaken.size === 0) continue;
     conflicts += 1;
@@ -119,36 +136,22 @@ async function decideAccounts(
     await ports.pause(Math.random() * conflicts * 5, control.signal);
     open.push(...(await catchUp(overtaken, index, ports, control)));
   }
+  return { answers, refused };
 }
 
-async function decideOpen(
-  open: readonly Desk[],
-  context: RoundContext,
-  ports: WriterPorts,
-  outcome: Outcome,
-): Promise<Round[]> {
-  const rounds: Round[] = [];
-  for (const desk of open) {
-    if (desk.parked) refuseAll(desk.waiting, outcome);
-    else if (desk.broken) await park(desk, desk.broken, ports, outcome);
-    else rounds.push(decideRound(desk, context));
-  }
-  return rounds;
-}
-
-/** Appends every round that has events; one without any stands by itself. */
-async function appendRounds(
-  rounds: readonly Round[],
+/** Appends what was decided, in one call; decisions without an event need no append. */
+async function appendDecisions(
+  decisions: readonly AccountDecisions[],
   ports: WriterPorts,
   control: BatchControl,
-): Promise<{ round: Round; result: DefiniteResult }[]> {
-  const appends = rounds.map(({ append }) => append).filter(({ events }) => events.length > 0);
+): Promise<{ decided: AccountDecisions; result: DefiniteResult }[]> {
+  const appends = decisions.map(({ append }) => append).filter(({ events }) => events.length > 0);
   const results = appends.length > 0 ? await appendUntilDefinite(ports, appends, control) : [];
   let next = 0;
-  return rounds.map((round) => {
-    const { events, expected_revision: revision } = round.append;
+  return decisions.map((decided) => {
+    const { events, expected_revision: revision } = decided.append;
     const result = events.length > 0 ? results[next++]! : ({ kind: 'appended', revision } as const);
-    return { round, result };
+    return { decided, result };
   });
 }
 
@@ -158,58 +161,46 @@ async function appendRounds(
  * is no contradiction: the batch waits for a writer that can read it.
  */
 async function park(
-  { known, waiting }: Desk,
+  { known, pending }: OpenAccount,
   broken: InvariantBroken,
-  ports: WriterPorts,
-  outcome: Outcome,
-): Promise<void> {
+  { read_side }: WriterPorts,
+): Promise<Refusal[]> {
   if (broken instanceof WrittenByNewer) throw broken;
-  const [first, ...later] = waiting;
+  const [first, ...later] = pending;
   const { tenant_id, account_id } = known.account;
   const { source, message } = first!;
   const reason = broken.message;
-  await ports.read_side.park({ tenant_id, account_id, reason, source });
-  outcome.refused.push({ message, reason: 'unprocessable', detail: reason });
-  refuseAll(later, outcome);
+  await read_side.park({ tenant_id, account_id, reason, source });
+  return [{ message, reason: 'unprocessable', detail: reason }, ...refusedAsParked(later)];
 }
 
-function refuseAll(intakes: readonly Intake<AccountRequest>[], outcome: Outcome): void {
-  for (const { message, key } of intakes) {
-    const detail = `${key} is parked until it is repaired`;
-    outcome.refused.push({ message, reason: 'account_parked', detail });
-  }
-}
+const refusedAsParked = (pending: OpenAccount['pending']): Refusal[] =>
+  pending.map(({ message, key }) => ({
+    message,
+    reason: 'account_parked',
+    detail: `${key} is parked until it is repaired`,
+  }));
 
-function byAccount(intakes: readonly Intake<AccountRequest>[]): Waiting {
-  const waiting = new Map<AccountKey, Intake<AccountRequest>[]>();
-  for (const intake of intakes) {
-    const queue = waiting.get(intake.key);
-    if (queue) queue.push(intake);
-    else waiting.set(intake.key, [intake]);
-  }
-  return waiting;
-}
-
-async function publish(outcome: Outcome, bus: WriterPorts['bus']): Promise<void> {
-  const decisions = outcome.answers.map(decisionMessage);
-  const letters = [...outcome.refused, ...outcome.answers.flatMap(conflictRefusal)];
+async function publish({ answers, refused }: Decided, bus: WriterPorts['bus']): Promise<void> {
+  const decisions = answers.map(decisionMessage);
+  const letters = [...refused, ...answers.flatMap(conflictRefusal)];
   await Promise.all([
     decisions.length > 0 && bus.publish(TOPICS.decisions, decisions),
     letters.length > 0 && bus.publish(TOPICS.dead_letters, letters.map(deadLetterMessage)),
   ]);
 }
 
-const decisionMessage = ({ intake, decision }: Answer): OutgoingMessage => ({
-  key: intake.key,
+const decisionMessage = ({ incoming, decision }: Answer): OutgoingMessage => ({
+  key: incoming.key,
   value: encodeDecision(decision),
-  ...(intake.reply_to !== undefined && { headers: { [REPLY_TO_HEADER]: intake.reply_to } }),
+  ...(incoming.reply_to !== undefined && { headers: { [REPLY_TO_HEADER]: incoming.reply_to } }),
 });
 
 /** The same id with other content is answered, and kept where a person sees it. */
-function conflictRefusal({ intake, decision }: Answer): Refusal[] {
+function conflictRefusal({ incoming, decision }: Answer): Refusal[] {
   if (decision.outcome !== 'conflict') return [];
   const detail = `request ${decision.request_id} was first decided as ${decision.original_fingerprint}, this is ${decision.fingerprint}`;
-  return [{ message: intake.message, reason: 'conflict', detail }];
+  return [{ message: incoming.message, reason: 'conflict', detail }];
 }
 
 function deadLetterMessage({ message, reason, detail }: Refusal): OutgoingMessage {

@@ -37,7 +37,7 @@ export async function startStandalone(service: Service): Promise<void> {
 
   const writer = await startLedgerWriter({ ...service, engines });
   shutdown.step('ledger-writer', () => writer.close());
-  await writer.shelf.refresh(new Set(keys.map(({ tenant_id }) => tenant_id)));
+  await writer.price_books.refresh(new Set(keys.map(({ tenant_id }) => tenant_id)));
 
   const http = await createHttpApp({
     ...service,

@@ -9,7 +9,7 @@ import {
 import { jsonText, problemAnswer, problemDetails, type Answer } from '#libs/http';
 import type { AcceptedAnswer } from './bodies.js';
 import type { Settled } from './gateway.js';
-import type { Decided } from './waiting-room.js';
+import type { Decided } from './pending-decisions.js';
 
 /** The answer to the request that was settled at this place of its call. */
 export function settledAnswer(request: LedgerRequest, settled: Settled, index: number): Answer {

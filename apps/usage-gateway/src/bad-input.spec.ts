@@ -196,7 +196,7 @@ describe('before a body is read', () => {
     expect((await gateway.call(url, {}, { key: 'reader' })).status).toBe(403);
   });
 
-  it('broken JSON, another type and an unknown route are told as what they are', async () => {
+  it('broken JSON, another type and an unknown route are answered as what they are', async () => {
     expect((await gateway.call('/v1/usage', '{"request_id":')).status).toBe(400);
     const headers = { 'content-type': 'text/csv' };
     expect((await gateway.call('/v1/usage', 'a,b', { headers })).status).toBe(415);

@@ -86,7 +86,7 @@ describe('a single event', () => {
     expect(value).not.toContain('traceparent');
   });
 
-  it('waits as it is told', async () => {
+  it('waits as Prefer says', async () => {
     const go = ledger.pause();
     const { status, headers } = await send(event, ONE, { prefer: 'wait=0' });
     expect(status).toBe(202);

@@ -72,7 +72,7 @@ export class EventsController {
   }
 }
 
-/** The content type tells one from many; application/json leaves it to the body. */
+/** The content type distinguishes one from many; application/json leaves it to the body. */
 function isBatch(body: unknown, headers: Record<string, string | undefined>): boolean {
   if (headers['ce-specversion'] !== undefined) {
     const detail = `the binary form is not taken; send ${STRUCTURED} or ${BATCH}`;

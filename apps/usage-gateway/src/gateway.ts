@@ -13,7 +13,12 @@ import type { Consumer, MessageBus, OutgoingMessage, ReceivedMessage } from '#li
 import type { Health, Logger, Metrics } from '#libs/platform';
 import { randomUUID } from 'node:crypto';
 import { RETRY_AFTER_SECONDS } from './answers.js';
-import { createWaitingRoom, placeOf, type Decided, type WaitingRoom } from './waiting-room.js';
+import {
+  createPendingDecisions,
+  decisionKeyOf,
+  type Decided,
+  type PendingDecisions,
+} from './pending-decisions.js';
 
 export interface GatewayPorts {
   readonly bus: MessageBus;
@@ -51,15 +56,15 @@ export interface Gateway {
   onApplicationShutdown(): Promise<void>;
 }
 
-/** Opens the way from HTTP to the message bus and back. Keeps nothing but who is waiting. */
+/** Connects HTTP with the message bus, there and back. Keeps no state but who is waiting. */
 export async function openGateway(
   ports: GatewayPorts,
   limits: GatewayLimits = GATEWAY_LIMITS,
 ): Promise<Gateway> {
   const { bus, health, metrics } = ports;
   const instance = randomUUID();
-  const room = createWaitingRoom();
-  const tail = await tailDecisions(instance, room, ports);
+  const pending = createPendingDecisions();
+  const tail = await tailDecisions(instance, pending, ports);
   const removeCheck = health.add('readiness', 'message_bus', async () => {
     await bus.positions(GROUPS.writer, [TOPICS.requests]);
     return undefined;
@@ -91,17 +96,18 @@ export async function openGateway(
 
   async function decide(requests: readonly LedgerRequest[], wait_ms: number): Promise<Settled> {
     const deadline = performance.now() + wait_ms;
-    const party = room.enter(requests.map((request) => placeOf(request, fingerprintOf(request))));
+    const keys = requests.map((request) => decisionKeyOf(request, fingerprintOf(request)));
+    const call = pending.add(keys);
     try {
       const messages = requests.map((request) => messageOf(request, instance));
       const published = publishWithin(limits.publish_timeout_ms, messages, ports);
       // A decision proves that its request is durable, whatever the publish will say.
-      await Promise.race([published, party.settled]);
-      const durable = party.undecided === 0 || (await published);
-      if (durable) await settledBefore(deadline, party.settled);
-      return { decided: party.decided, undecided: party.undecided, durable };
+      await Promise.race([published, call.settled]);
+      const durable = call.undecided === 0 || (await published);
+      if (durable) await settledBefore(deadline, call.settled);
+      return { decided: call.decided, undecided: call.undecided, durable };
     } finally {
-      party.leave();
+      call.remove();
     }
   }
 
@@ -112,7 +118,7 @@ export async function openGateway(
         wait_seconds === 0 ? accept(requests) : decide(requests, wait_seconds * 1_000),
       );
     },
-    onModuleDestroy: () => room.close(),
+    onModuleDestroy: () => pending.close(),
     async onApplicationShutdown() {
       removeCheck();
       await tail.close();
@@ -160,14 +166,14 @@ function messageOf(request: LedgerRequest, reply_to: string | undefined): Outgoi
 /** Follows the decisions that answer this instance; all others are skipped unparsed. */
 function tailDecisions(
   instance: string,
-  room: WaitingRoom,
+  pending: PendingDecisions,
   { bus, logger }: GatewayPorts,
 ): Promise<Consumer> {
   const deliver = ({ headers, value, partition, offset }: ReceivedMessage) => {
     if (headers[REPLY_TO_HEADER] !== instance) return;
     try {
       const json = String(value);
-      room.deliver({ decision: decodeDecision(json), json });
+      pending.deliver({ decision: decodeDecision(json), json });
     } catch (err) {
       // One that cannot be read must not keep the others from their callers.
       logger.error({ err, partition, offset }, 'a decision cannot be read');

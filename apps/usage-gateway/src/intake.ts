@@ -11,7 +11,7 @@ import { futureErrors, type Stamp } from './ledger-requests.js';
 export const GATEWAY = Symbol('gateway');
 export const CLOCK = Symbol('clock');
 
-/** Takes in what a controller has read: stamps it, sends it on its way, answers its caller. */
+/** Stamps what a controller has read, passes it to the gateway and answers its caller. */
 @Injectable()
 export class Intake {
   constructor(

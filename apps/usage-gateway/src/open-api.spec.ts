@@ -51,7 +51,7 @@ describe.each(Object.entries(WRITES))('POST %s', (path, statuses) => {
   });
 });
 
-it('describes that a batch of events tells what was done of Prefer', () => {
+it('describes that a batch of events says what was done of Prefer', () => {
   const { responses } = document.paths['/v1/events']!.post!;
   expect(responses[207]).toMatchObject({ headers: { 'Preference-Applied': expect.any(Object) } });
 });

@@ -43,7 +43,7 @@ async function send(requests: readonly unknown[], prefer?: string) {
   const answer = await gateway.call('/v1/usage/batch', { requests }, { headers });
   return { ...answer, body: answer.body as unknown as BatchAnswer };
 }
-const told = ({ body }: { body: BatchAnswer }) =>
+const outcomesOf = ({ body }: { body: BatchAnswer }) =>
   body.decisions.map(({ index, outcome, replayed }) => [index, outcome, replayed]);
 
 describe('who says how long to wait gets the decisions', () => {
@@ -67,7 +67,7 @@ describe('who says how long to wait gets the decisions', () => {
     const answer = await send([{ ...usage, quantity: 0 }, usage, 'nonsense', usage], 'wait=5');
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ accepted: 2, invalid: [{ index: 0 }, { index: 2 }] });
-    expect(told(answer).map(([index]) => index)).toEqual([1, 3]);
+    expect(outcomesOf(answer).map(([index]) => index)).toEqual([1, 3]);
   });
 
   it('a rejection and a conflict are decisions like others, and replays say so', async () => {
@@ -75,7 +75,7 @@ describe('who says how long to wait gets the decisions', () => {
     const batch = [usage, { ...usage, quantity: 2 }, ...numbered(2, 2)];
     const answer = await send(batch, 'wait=5');
     expect(answer.status).toBe(200);
-    expect(told(answer)).toEqual([
+    expect(outcomesOf(answer)).toEqual([
       [0, 'consumed', true],
       [1, 'conflict', false],
       [2, 'consumed', false],
@@ -87,8 +87,8 @@ describe('who says how long to wait gets the decisions', () => {
     });
   });
 
-  it('a request that stands twice in it is charged once, and replayed once', async () => {
-    expect(told(await send([usage, usage], 'wait=5'))).toEqual([
+  it('a request that is in it twice is charged once, and replayed once', async () => {
+    expect(outcomesOf(await send([usage, usage], 'wait=5'))).toEqual([
       [0, 'consumed', false],
       [1, 'consumed', true],
     ]);
@@ -97,7 +97,7 @@ describe('who says how long to wait gets the decisions', () => {
   it('two batches with the same requests: a charge in one, a replay in the other', async () => {
     const both = await Promise.all([send(numbered(2), 'wait=5'), send(numbered(2), 'wait=5')]);
     const replays = both
-      .flatMap(told)
+      .flatMap(outcomesOf)
       .map(([index, , replayed]) => `${String(index)} ${String(replayed)}`);
     expect(new Set(replays)).toEqual(new Set(['0 false', '0 true', '1 false', '1 true']));
   });
@@ -130,7 +130,7 @@ describe('when the wait is over before all are decided', () => {
     const answer = await send([late, usage, late], 'wait=1');
     expect(answer.status).toBe(202);
     expect(answer.body).toMatchObject({ accepted: 3, undecided: 2, invalid: [] });
-    expect(told(answer)).toEqual([[1, 'consumed', false]]);
+    expect(outcomesOf(answer)).toEqual([[1, 'consumed', false]]);
     expect(answer.headers['preference-applied']).toBe('wait=1');
   });
 });
@@ -192,7 +192,7 @@ describe('a publish that fails', () => {
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
     expect(answer.body).toMatchObject({ code: 'not_known_to_be_accepted' });
     publish = (...of) => ledger.bus.publish(...of);
-    expect(told(await send(numbered(2), 'wait=5'))).toEqual([
+    expect(outcomesOf(await send(numbered(2), 'wait=5'))).toEqual([
       [0, 'consumed', true],
       [1, 'consumed', false],
     ]);

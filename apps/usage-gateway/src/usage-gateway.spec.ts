@@ -6,7 +6,7 @@ import { runService } from '#libs/platform';
 import { startMemoryLedger } from '../../../test/memory-ledger.js';
 import { startUsageGateway } from './usage-gateway.js';
 
-it('serves as a process of its own until it is told to stop', async () => {
+it('serves as a process of its own until it is stopped', async () => {
   const ledger = await startMemoryLedger();
   const out = new PassThrough();
   const source = new EventEmitter();
@@ -43,8 +43,8 @@ it('says in one line that its port is in use', async () => {
     source: new EventEmitter(),
     exit: (code) => void exits.push(code),
   });
-  const told = String(out.read()).split('\n');
-  const about_it = told.filter((line) => /in use|EADDRINUSE/.test(line));
+  const lines = String(out.read()).split('\n');
+  const about_it = lines.filter((line) => /in use|EADDRINUSE/.test(line));
   expect(about_it).toEqual([expect.stringContaining('set PORT to a free one')]);
   expect(exits).toEqual([1]);
   other.close();

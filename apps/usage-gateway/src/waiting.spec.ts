@@ -20,7 +20,7 @@ const usage = { account_id: 'a', request_id: 'r1', operation: 'text.generation' 
 const charge = (body: object, prefer?: string, on = gateway) =>
   on.call('/v1/usage', body, { headers: prefer === undefined ? {} : { prefer } });
 
-/** Until the requests stand on the bus. */
+/** Waits until the requests are on the bus. */
 async function published(count: number) {
   const written = async () => {
     const positions = await ledger.bus.positions('spec', [TOPICS.requests]);
@@ -47,7 +47,7 @@ describe('Prefer', () => {
       expect(headers.location).toBe('/v1/accounts/a/requests/r1');
       expect(headers['preference-applied']).toBe(prefer);
       go();
-      // It was durable: the decision is there, and has the fingerprint that was told.
+      // It was durable: the decision is there, and has the fingerprint that was answered.
       const decided = await charge(usage);
       expect(decided).toMatchObject({ status: 200, body: { fingerprint: body.fingerprint } });
     },
@@ -73,7 +73,7 @@ describe('Prefer', () => {
     expect(headers['preference-applied']).toBeUndefined();
   });
 
-  it('tells where the decision of a pending price book will be', async () => {
+  it('says where the decision of a pending price book will be', async () => {
     const book = {
       request_id: 'p1',
       version: 'v2',

@@ -1,4 +1,4 @@
-import type { AccountKey } from './identifiers.js';
+import { SYSTEM_PREFIX, type AccountKey, type RequestId } from './identifiers.js';
 
 /** Topics of the message bus. `usage` and `requests` have the same number of partitions for life. */
 export const TOPICS = {
@@ -25,6 +25,9 @@ const PRICE_BOOK_STREAM_PREFIX = 'pricebook-';
 
 /** Not a legal account id, so no account can collide with the price book's message key. */
 export const PRICE_BOOK_ACCOUNT = '$pricebook';
+
+/** Of a tenant's first price book, which nobody asks for: the writer brings it along. */
+export const SHIPPED_PRICE_BOOK_REQUEST_ID = `${SYSTEM_PREFIX}shipped-price-book` as RequestId;
 
 export const accountStream = (key: AccountKey): string => ACCOUNT_STREAM_PREFIX + key;
 export const accountKeyOfStream = (stream: string): AccountKey =>

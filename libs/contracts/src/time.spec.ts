@@ -6,6 +6,7 @@ import {
   Instant,
   InstantInput,
   instantOf,
+  laterOf,
   Period,
   periodOf,
 } from './time.js';
@@ -140,5 +141,11 @@ describe('an instant', () => {
     for (const text of ['2026-00', '2026-13', '2026-1', '2026-01-01', '26-01']) {
       expect(Period.safeParse(text).success).toBe(false);
     }
+  });
+
+  it('is compared as text: the later of two, or the only one', () => {
+    const [earlier, later] = [999, 1_000].map(instantOf) as [Instant, Instant];
+    expect([laterOf(earlier, later), laterOf(later, earlier)]).toEqual([later, later]);
+    expect([laterOf(earlier, null), laterOf(later, undefined)]).toEqual([earlier, later]);
   });
 });

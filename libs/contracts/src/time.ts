@@ -41,6 +41,9 @@ export type Period = z.infer<typeof Period>;
 
 export const instantOf = (epoch_ms: number): Instant => new Date(epoch_ms).toISOString() as Instant;
 export const epochMsOf = (instant: Instant): number => Date.parse(instant);
+/** The later of two; the first when there is no other. */
+export const laterOf = (instant: Instant, other: Instant | null | undefined): Instant =>
+  other && other > instant ? other : instant;
 export const periodOf = (instant: Instant): Period => instant.slice(0, 7);
 export const dayOf = (instant: Instant): string => instant.slice(0, 10);
 

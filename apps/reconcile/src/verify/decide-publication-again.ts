@@ -1,7 +1,13 @@
-import { encodeEvent, epochMsOf, instantOf, type PriceBookEvent } from '#libs/contracts';
+import {
+  encodeEvent,
+  epochMsOf,
+  instantOf,
+  laterOf,
+  SHIPPED_PRICE_BOOK_REQUEST_ID,
+  type PriceBookEvent,
+} from '#libs/contracts';
 import { decidePriceBook, MIN_NOTICE_MS, type PriceBooks } from '#libs/ledger';
 import { difference } from './difference.js';
-import { SHIPPED_PRICE_BOOK } from './stream-heads.js';
 
 /**
  * Decides once more whether a version of the prices was published: on the books as they were before,
@@ -13,7 +19,7 @@ export function publishedOtherwise(
   data: string,
   before: PriceBooks,
 ): string | undefined {
-  if (revision === 0 && event.request_id === SHIPPED_PRICE_BOOK) return undefined;
+  if (revision === 0 && event.request_id === SHIPPED_PRICE_BOOK_REQUEST_ID) return undefined;
   const { recorded_at: now, source, fingerprint } = event;
   const earliest = earliestOf(event);
   const prices = event.type === 'PriceBookPublished' ? event.prices : {};
@@ -35,5 +41,5 @@ export function publishedOtherwise(
 function earliestOf(event: PriceBookEvent) {
   const by_broker = instantOf(epochMsOf(event.recorded_at) + MIN_NOTICE_MS);
   const by_clock = event.type === 'PriceBookRejected' ? event.earliest : undefined;
-  return by_clock !== undefined && by_clock > by_broker ? by_clock : by_broker;
+  return laterOf(by_broker, by_clock);
 }

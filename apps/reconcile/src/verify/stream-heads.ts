@@ -2,6 +2,7 @@ import {
   followLink,
   GENESIS,
   InvariantBroken,
+  SHIPPED_PRICE_BOOK_REQUEST_ID,
   type MessageCoordinate,
   type StreamHead,
 } from '#libs/contracts';
@@ -39,9 +40,6 @@ export interface DecidedRequest {
   readonly source: MessageCoordinate;
 }
 
-/** A tenant's first price book is not asked for: the writer brings it along. */
-export const SHIPPED_PRICE_BOOK = 'sys:shipped-price-book';
-
 /**
  * Follows one event of a stream: revisions count up by one, ids and chain are those of the bytes, and
  * no other event decided the same message. Returns what it decided; undefined for what fell due and
@@ -73,7 +71,7 @@ export function followEvent(
   }
   if (fields.request_id === undefined || fields.source === undefined) return undefined;
   const decided = fields as DecidedRequest;
-  if (decided.request_id === SHIPPED_PRICE_BOOK) return undefined;
+  if (decided.request_id === SHIPPED_PRICE_BOOK_REQUEST_ID) return undefined;
   noteSource(streams.sources, place, decided.source, findings);
   return decided;
 }

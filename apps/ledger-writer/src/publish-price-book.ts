@@ -3,6 +3,7 @@ import {
   encodeEvent,
   epochMsOf,
   instantOf,
+  laterOf,
   linkEvent,
   priceBookStream,
   type PriceBookEvent,
@@ -12,40 +13,44 @@ import type { EventAppender } from '#libs/event-store';
 import { decidePriceBook, MIN_NOTICE_MS } from '#libs/ledger';
 import type { BatchControl } from '#libs/message-bus';
 import { appendUntilDefinite } from './appending.js';
-import type { Intake } from './intake.js';
+import type { Answer } from './decide-account.js';
+import type { IncomingRequest } from './incoming-requests.js';
 import type { Pause } from './pause.js';
-import { STALE_AFTER_MS, type PriceBookShelf } from './price-book-shelf.js';
-import type { Answer } from './round.js';
+import { STALE_AFTER_MS, type PriceBookCache } from './price-book-cache.js';
 
-/** An append is taken to be written within so long of being sent, or not at all. */
+/** An append is assumed to be written within this time of being sent, or never. */
 const APPEND_MS = 15_000;
-/** One without an answer is repeated up to so long before the version counts: others may not know it yet. */
+/**
+ * One without an answer is not repeated when the version takes effect sooner than this: other writers may
+ * not have read it by then.
+ */
 const LAST_REPEAT_MS = STALE_AFTER_MS + APPEND_MS;
 
 /**
- * Decides one publication of a price book; reads the stream and tries again on a conflict. The notice
- * counts from now, not from when it was asked for: usage may have been stamped and decided meanwhile. The
- * clock can only refuse, it prices nothing. Throws when it is not known to be written and its notice runs
- * out: it is decided anew, which either finds it or refuses it where it would have been written.
+ * Decides one publication of a price book and appends the decision; on a conflict it reads the stream and
+ * tries again. The notice counts from now, not from when it was asked for: usage may have been stamped and
+ * decided meanwhile. The clock can only refuse, it prices nothing. Throws when it is not known to be
+ * written and its notice runs out: it is decided anew, which either finds it or refuses it where it would
+ * have been written.
  */
-export async function decidePublication(
-  intake: Intake<PriceBookPublishRequested>,
+export async function publishPriceBook(
+  incoming: IncomingRequest<PriceBookPublishRequested>,
   ports: {
-    readonly shelf: PriceBookShelf;
+    readonly price_books: PriceBookCache;
     readonly store: EventAppender;
     readonly clock: () => number;
     readonly pause: Pause;
   },
   control: BatchControl,
 ): Promise<Answer> {
-  const { request, fingerprint, source, message } = intake;
+  const { request, fingerprint, source, message } = incoming;
   for (;;) {
     await control.heartbeat();
-    const { books, head } = await ports.shelf.read(request.tenant_id, control.signal);
-    const now = books.now !== null && books.now > message.timestamp ? books.now : message.timestamp;
+    const { books, head } = await ports.price_books.read(request.tenant_id, control.signal);
+    const now = laterOf(message.timestamp, books.now);
     const earliest = instantOf(Math.max(epochMsOf(now), ports.clock()) + MIN_NOTICE_MS);
     const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });
-    if (verdict.kind === 'answered') return { intake, decision: verdict.decision };
+    if (verdict.kind === 'answered') return { incoming, decision: verdict.decision };
     const [event] = verdict.events as [PriceBookEvent];
     const linked = linkEvent(head, event.type, encodeEvent(event));
     const stream = priceBookStream(request.tenant_id);
@@ -53,11 +58,11 @@ export async function decidePublication(
     const [result] = await appendUntilDefinite(ports, [append], whileInTime(event, ports, control));
     // Overtaken by another publication: read the stream and decide again.
     if (result!.kind === 'conflict') continue;
-    return { intake, decision: decisionOf(event, linked.head.revision) };
+    return { incoming, decision: decisionOf(event, linked.head.revision) };
   }
 }
 
-/** Its heartbeat, which comes before each repeat, fails once the version counts too soon for that. */
+/** Its heartbeat, which precedes each repeat, fails once the version takes effect too soon for one. */
 function whileInTime(
   event: PriceBookEvent,
   { clock }: { readonly clock: () => number },

@@ -8,10 +8,10 @@ import {
   linkEvent,
   PRICE_BOOK_ACCOUNT,
   priceBookStream,
+  SHIPPED_PRICE_BOOK_REQUEST_ID,
   type Instant,
   type PriceBook,
   type PriceBookPublished,
-  type RequestId,
   type StreamHead,
   type TenantId,
 } from '#libs/contracts';
@@ -23,16 +23,16 @@ const REFRESH_AFTER_MS = 10_000;
 /** ... and nothing is decided on one that is older than this: two writers never price differently. */
 export const STALE_AFTER_MS = 30_000;
 
-export interface Shelved {
+export interface CachedPriceBooks {
   books: PriceBooks;
   head: StreamHead;
   read_at_ms: number;
 }
 
 /** The price books of every tenant in use, read from their streams. */
-export class PriceBookShelf {
-  readonly #tenants = new Map<string, Shelved>();
-  readonly #reading = new Map<string, Promise<Shelved>>();
+export class PriceBookCache {
+  readonly #tenants = new Map<string, CachedPriceBooks>();
+  readonly #reading = new Map<string, Promise<CachedPriceBooks>>();
 
   constructor(
     private readonly store: EventAppender & EventReader,
@@ -47,8 +47,8 @@ export class PriceBookShelf {
    */
   async refresh(tenants: Iterable<string>, signal?: AbortSignal): Promise<void> {
     for (const tenant_id of tenants) {
-      const shelved = this.#tenants.get(tenant_id);
-      const age_ms = shelved ? this.elapsed() - shelved.read_at_ms : Infinity;
+      const cached = this.#tenants.get(tenant_id);
+      const age_ms = cached ? this.elapsed() - cached.read_at_ms : Infinity;
       if (age_ms <= REFRESH_AFTER_MS) continue;
       try {
         await this.read(tenant_id, signal);
@@ -65,45 +65,45 @@ export class PriceBookShelf {
 
   /**
    * Reads what was appended since; a tenant without a book gets the shipped one first. Whoever asks
-   * meanwhile shares the reading, and its end when the signal of the first one aborts.
+   * meanwhile shares this read, and fails with it when the signal of the first one aborts.
    */
-  async read(tenant_id: string, signal?: AbortSignal): Promise<Shelved> {
+  async read(tenant_id: string, signal?: AbortSignal): Promise<CachedPriceBooks> {
     const reading = this.#reading.get(tenant_id) ?? this.#read(tenant_id, signal);
     this.#reading.set(tenant_id, reading);
     return reading.finally(() => this.#reading.delete(tenant_id));
   }
 
-  async #read(tenant_id: string, signal: AbortSignal | undefined): Promise<Shelved> {
-    const shelved = this.#tenants.get(tenant_id) ?? {
+  async #read(tenant_id: string, signal: AbortSignal | undefined): Promise<CachedPriceBooks> {
+    const cached = this.#tenants.get(tenant_id) ?? {
       books: initialPriceBooks(),
       head: GENESIS,
       read_at_ms: -Infinity,
     };
     const read_at_ms = this.elapsed();
-    await this.#follow(tenant_id, shelved, signal);
-    if (shelved.head.revision < 0) {
+    await this.#follow(tenant_id, cached, signal);
+    if (cached.head.revision < 0) {
       await this.#publishShipped(tenant_id);
-      await this.#follow(tenant_id, shelved, signal);
-      if (shelved.head.revision < 0) throw new Error(`${tenant_id} has no price book yet`);
+      await this.#follow(tenant_id, cached, signal);
+      if (cached.head.revision < 0) throw new Error(`${tenant_id} has no price book yet`);
     }
-    shelved.read_at_ms = read_at_ms;
-    this.#tenants.set(tenant_id, shelved);
-    return shelved;
+    cached.read_at_ms = read_at_ms;
+    this.#tenants.set(tenant_id, cached);
+    return cached;
   }
 
   async #follow(
     tenant_id: string,
-    shelved: Shelved,
+    cached: CachedPriceBooks,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const stream = priceBookStream(tenant_id);
-    const range = { from: shelved.head.revision + 1, ...(signal && { signal }) };
+    const range = { from: cached.head.revision + 1, ...(signal && { signal }) };
     for await (const page of this.store.readStream(stream, range)) {
       for (const recorded of page) {
-        const head = followLink(shelved.head, recorded);
-        evolvePriceBooks(shelved.books, decodePriceBookEvent(recorded.data), recorded.revision);
-        // Last: an event that cannot be read is met again, never passed by.
-        shelved.head = head;
+        const head = followLink(cached.head, recorded);
+        evolvePriceBooks(cached.books, decodePriceBookEvent(recorded.data), recorded.revision);
+        // Set last: an event that cannot be read is read again next time, never skipped.
+        cached.head = head;
       }
     }
   }
@@ -122,7 +122,7 @@ const shippedEvent = (tenant_id: TenantId, book: PriceBook): PriceBookPublished 
   schema: EVENT_SCHEMA,
   tenant_id,
   account_id: PRICE_BOOK_ACCOUNT as PriceBookPublished['account_id'],
-  request_id: 'sys:shipped-price-book' as RequestId,
+  request_id: SHIPPED_PRICE_BOOK_REQUEST_ID,
   fingerprint: '',
   occurred_at: book.effective_from,
   recorded_at: book.effective_from,

@@ -10,6 +10,7 @@ import {
   fingerprintOf,
   followLink,
   GENESIS,
+  laterOf,
   PRICE_BOOK_ACCOUNT,
   priceBookStream,
   TOPICS,
@@ -28,13 +29,13 @@ import type { AccountPost, Delivered } from './broker.js';
 import type { Director } from './director.js';
 import { Injected, type Servers } from './servers.js';
 
-/** Sees what a run does, and says what it must not have done. */
-export interface Judge {
+/** Observes a run and collects what it must not have done. */
+export interface Checker {
   published(topic: string, message: OutgoingMessage): void;
   committed(delivered: readonly Delivered[]): void;
   failed(error: unknown): void;
   /** At the end of a run over these messages: what was wrong in it. */
-  complaints(delivered: readonly Delivered[]): string[];
+  violations(delivered: readonly Delivered[]): string[];
 }
 
 interface Wanted {
@@ -42,8 +43,8 @@ interface Wanted {
   readonly message: Delivered['message'];
 }
 
-export function newJudge({ log, read_side }: Servers, director: Pick<Director, 'met'>): Judge {
-  const complaints: string[] = [];
+export function newChecker({ log, read_side }: Servers, director: Pick<Director, 'met'>): Checker {
+  const violations: string[] = [];
   const outcomes = new Map<string, string[]>();
   const committed = new Map<string, number>();
 
@@ -53,7 +54,7 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
   const eventsOf = (account_id: string) =>
     read(accountStream(accountKey(TENANT, account_id)), decodeAccountEvent);
 
-  /** An answer that is no event as it stands in the log was given too early, or made up. */
+  /** An answer that differs from the event in the log was given too early, or made up. */
   function checkDecision(decision: Decision): void {
     const { account_id, request_id } = decision;
     const stream = account_id === PRICE_BOOK_ACCOUNT ? books() : eventsOf(account_id);
@@ -66,10 +67,11 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
           ? decision.original_fingerprint === event.fingerprint &&
             decision.fingerprint !== event.fingerprint
           : isDeepStrictEqual({ ...decision, replayed: false }, original);
-      if (!is_true) complaints.push(`${tell(decision)} is answered, ${tell(original)} recorded`);
+      if (!is_true)
+        violations.push(`${textOf(decision)} is answered, ${textOf(original)} recorded`);
       return;
     }
-    complaints.push(`answered before it is durable: ${tell(decision)}`);
+    violations.push(`answered before it is durable: ${textOf(decision)}`);
   }
 
   /** Commands in the order in which they were decided, which is that of their topic. */
@@ -81,12 +83,12 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
       const one = by_place.get(coordinateOf(event.source))!;
       if ('request_id' in event) {
         const { topic, offset } = event.source;
-        if (offset < (last.get(topic) ?? -1)) complaints.push(`${topic}@${offset} was overtaken`);
+        if (offset < (last.get(topic) ?? -1)) violations.push(`${topic}@${offset} was overtaken`);
         last.set(topic, offset);
         const isEarlier = ({ command, message }: Wanted) =>
           command.id === event.request_id && message.topic === topic && message.offset < offset;
         if (wanted.some(isEarlier))
-          complaints.push(`${topic}@${offset} is not the first of its id`);
+          violations.push(`${topic}@${offset} is not the first of its id`);
         decided.push(one);
       } else {
         // What fell due may go ahead of the request that caused it, as if by a sweep.
@@ -105,7 +107,7 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
     const expected = decided.flatMap((one) => step(one).recorded);
     const lines = events.map(lineOf);
     if (!isDeepStrictEqual(lines, expected)) {
-      complaints.push(`${account_id}: ${lines.join('\n  ')}\nis not\n  ${expected.join('\n  ')}`);
+      violations.push(`${account_id}: ${lines.join('\n  ')}\nis not\n  ${expected.join('\n  ')}`);
     }
     stream.reduce((head, { recorded }) => followLink(head, recorded), GENESIS);
     for (const one of wanted) {
@@ -114,7 +116,7 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
       // All that has an event of its own was decided: this is an answer to it once more.
       const allowed = outcomesOf(step(one).answer);
       const wrong = given.filter((outcome) => !allowed.includes(outcome));
-      if (wrong.length > 0) complaints.push(`${place} was ${wrong.join()}, not ${allowed.join()}`);
+      if (wrong.length > 0) violations.push(`${place} was ${wrong.join()}, not ${allowed.join()}`);
     }
   }
 
@@ -127,11 +129,11 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
       if (event.type !== 'UsageConsumed' && event.type !== 'UsageRejected') continue;
       const { recorded_at, price_book_version } = event;
       const begun = versions.filter(({ effective_from }) => effective_from <= recorded_at);
-      const latest = begun.map((book) => book.effective_from).reduce((a, b) => (b > a ? b : a));
+      const latest = begun.map((book) => book.effective_from).reduce((a, b) => laterOf(a, b));
       const in_force = begun.findLast(({ effective_from }) => effective_from === latest)!;
       if (begun.length > 1) director.met('a request by a later price book');
       if (in_force.version === price_book_version) continue;
-      complaints.push(`${event.request_id}: ${price_book_version}, not ${in_force.version}`);
+      violations.push(`${event.request_id}: ${price_book_version}, not ${in_force.version}`);
     }
   }
 
@@ -139,7 +141,7 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
     published(topic, { value }) {
       if (topic === TOPICS.dead_letters) {
         const letter = decodeDeadLetter(String(value));
-        if (letter.reason !== 'conflict') complaints.push(`dead letter: ${String(value)}`);
+        if (letter.reason !== 'conflict') violations.push(`dead letter: ${String(value)}`);
         return;
       }
       const decision = decodeDecision(String(value));
@@ -155,14 +157,14 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
         committed.set(place, count);
         // Each message is answered, also one that says the same as another.
         const given = outcomes.get(place)?.length ?? 0;
-        if (given < count) complaints.push(`${place} was committed without an answer`);
+        if (given < count) violations.push(`${place} was committed without an answer`);
       }
     },
     failed(error) {
-      if (!isExpected(error as Error)) complaints.push(`a batch failed: ${(error as Error).stack}`);
+      if (!isExpected(error as Error)) violations.push(`a batch failed: ${(error as Error).stack}`);
     },
-    complaints(delivered) {
-      for (const [key, why] of read_side.parked) complaints.push(`${key} was parked: ${why}`);
+    violations(delivered) {
+      for (const [key, why] of read_side.parked) violations.push(`${key} was parked: ${why}`);
       const by_account = new Map<string, Wanted[]>();
       for (const { post, message } of delivered) {
         if ('publication' in post) continue;
@@ -173,12 +175,12 @@ export function newJudge({ log, read_side }: Servers, director: Pick<Director, '
         checkAccount(account_id, wanted);
         checkPrices(eventsOf(account_id).map(({ event }) => event));
       }
-      return complaints;
+      return violations;
     },
   };
 }
 
-const tell = ({ account_id, request_id, outcome, credits, revision }: Decision): string =>
+const textOf = ({ account_id, request_id, outcome, credits, revision }: Decision): string =>
   `${account_id} ${request_id} ${outcome} ${credits} at ${revision}`;
 
 const coordinateOf = ({ topic, partition, offset }: MessageCoordinate): string =>
@@ -197,7 +199,7 @@ function outcomesOf(answer: string): readonly string[] {
   return SWEPT.includes(outcome!) ? ['expired', 'nothing_due'] : [outcome!];
 }
 
-/** Of what a batch may fail, to be delivered again. */
+/** Whether a batch may fail with it, to be delivered again. */
 const isExpected = (error: Error): boolean =>
   error instanceof Injected ||
   error instanceof OwnershipLost ||

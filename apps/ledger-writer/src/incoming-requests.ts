@@ -17,11 +17,11 @@ import {
 } from '#libs/contracts';
 import type { ReceivedMessage } from '#libs/message-bus';
 
-/** Larger messages are not parsed: sixteen lines and a full metadata need a tenth of it. */
+/** Larger messages are not parsed: the largest request, sixteen lines with all metadata, is a tenth. */
 export const MAX_REQUEST_BYTES = 256 * 1024;
 
 /** A message that was read as a request. */
-export interface Intake<R extends LedgerRequest = LedgerRequest> {
+export interface IncomingRequest<R extends LedgerRequest = LedgerRequest> {
   readonly message: ReceivedMessage;
   readonly request: R;
   readonly fingerprint: string;
@@ -37,22 +37,25 @@ export interface Refusal {
   readonly detail: string;
 }
 
+/** The requests of a batch by account, each account's in order. */
+export type RequestsByAccount = Map<AccountKey, readonly IncomingRequest<AccountRequest>[]>;
+
 export interface SortedMessages {
-  readonly accounts: readonly Intake<AccountRequest>[];
-  readonly price_books: readonly Intake<PriceBookPublishRequested>[];
+  readonly accounts: readonly IncomingRequest<AccountRequest>[];
+  readonly price_books: readonly IncomingRequest<PriceBookPublishRequested>[];
   readonly refused: readonly Refusal[];
 }
 
-/** Reads every message of a batch; what cannot be read is refused and holds nothing up. */
+/** Reads every message of a batch; what cannot be read is refused and does not stop the others. */
 export function sortMessages(messages: readonly ReceivedMessage[]): SortedMessages {
-  const accounts: Intake<AccountRequest>[] = [];
-  const price_books: Intake<PriceBookPublishRequested>[] = [];
+  const accounts: IncomingRequest<AccountRequest>[] = [];
+  const price_books: IncomingRequest<PriceBookPublishRequested>[] = [];
   const refused: Refusal[] = [];
   for (const message of messages) {
     try {
-      const intake = readMessage(message);
-      if (isForPriceBook(intake)) price_books.push(intake);
-      else accounts.push(intake as Intake<AccountRequest>);
+      const incoming = readMessage(message);
+      if (isForPriceBook(incoming)) price_books.push(incoming);
+      else accounts.push(incoming as IncomingRequest<AccountRequest>);
     } catch (error) {
       if (!(error instanceof ContractViolation)) throw error;
       refused.push({ message, reason: error.reason, detail: error.message });
@@ -61,11 +64,23 @@ export function sortMessages(messages: readonly ReceivedMessage[]): SortedMessag
   return { accounts, price_books, refused };
 }
 
-const isForPriceBook = (intake: Intake): intake is Intake<PriceBookPublishRequested> =>
-  intake.request.type === 'PriceBookPublishRequested';
+const isForPriceBook = (
+  incoming: IncomingRequest,
+): incoming is IncomingRequest<PriceBookPublishRequested> =>
+  incoming.request.type === 'PriceBookPublishRequested';
 
-/** Throws ContractViolation for a message that is not a request that may stand where it stands. */
-function readMessage(message: ReceivedMessage): Intake {
+export function byAccount(incoming: readonly IncomingRequest<AccountRequest>[]): RequestsByAccount {
+  const queues = new Map<AccountKey, IncomingRequest<AccountRequest>[]>();
+  for (const one of incoming) {
+    const queue = queues.get(one.key);
+    if (queue) queue.push(one);
+    else queues.set(one.key, [one]);
+  }
+  return queues;
+}
+
+/** Throws ContractViolation for a message that is no request, or one with the wrong key or topic. */
+function readMessage(message: ReceivedMessage): IncomingRequest {
   const { value } = message;
   if (value === null) throw new ContractViolation('undecodable', 'the message has no value');
   if (typeof value !== 'string') throw new ContractViolation('undecodable', 'not UTF-8');

@@ -2,6 +2,7 @@ import {
   accountStream,
   encodeEvent,
   InvariantBroken,
+  laterOf,
   linkEvent,
   type AccountEvent,
   type AccountRequest,
@@ -12,28 +13,26 @@ import {
 } from '#libs/contracts';
 import type { StreamAppend } from '#libs/event-store';
 import { decide, evolve } from '#libs/ledger';
-import type { Desk } from './desks.js';
-import type { Intake } from './intake.js';
-import { keepAnswer, type KnownAccount } from './known-account.js';
+import type { IncomingRequest } from './incoming-requests.js';
+import { keepAnswer, type KnownAccount, type OpenAccount } from './known-account.js';
 import type { Index } from './read-side.js';
 
 export interface Answer {
-  readonly intake: Intake;
+  readonly incoming: IncomingRequest;
   readonly decision: Decision;
 }
 
-/** What a round decided on one account: at most one append, and the answers that hold once it stands. */
-export interface Round {
-  readonly desk: Desk;
+/** What was decided on one account: at most one append, and the answers that hold once it is written. */
+export interface AccountDecisions {
+  readonly account: OpenAccount;
   readonly append: StreamAppend;
+  /** To the first of the account's requests, in their order. */
   readonly answers: readonly Answer[];
-  /** How many of the account's requests are answered by it. */
-  readonly taken: number;
-  /** The request on which the account contradicted itself; nothing after it was decided. */
+  /** How the account contradicted itself on its next request; nothing after that was decided. */
   readonly broken: InvariantBroken | undefined;
 }
 
-export interface RoundContext {
+export interface DecisionContext {
   readonly index: Index;
   readonly limits: { readonly max_events: number; readonly max_bytes: number };
   readonly price_book_at: (tenant_id: string, now: Instant) => PriceBook;
@@ -43,20 +42,18 @@ export interface RoundContext {
  * Decides the account's requests in their order until all are done or the append is full. A request's
  * own events stay in one append; only what merely fell due, more than one append holds, may go ahead.
  */
-export function decideRound(desk: Desk, context: RoundContext): Round {
-  const { known } = desk;
+export function decideAccount(account: OpenAccount, context: DecisionContext): AccountDecisions {
+  const { known } = account;
   const expected_revision = known.head.revision;
   const events: LinkedEvent[] = [];
   const answers: Answer[] = [];
   let bytes = 0;
-  let taken = 0;
   let broken: InvariantBroken | undefined;
-  for (const intake of desk.waiting) {
+  for (const incoming of account.pending) {
     try {
-      const decided = decideOne(known, intake, context);
+      const decided = decideOne(known, incoming, context);
       if (decided.kind === 'answered') {
-        answers.push({ intake, decision: decided.decision });
-        taken += 1;
+        answers.push({ incoming, decision: decided.decision });
         continue;
       }
       const room = context.limits.max_events - events.length;
@@ -75,8 +72,7 @@ export function decideRound(desk: Desk, context: RoundContext): Round {
       }
       bytes += encoded.bytes;
       if (!fits) break;
-      answers.push({ intake, decision: decision ?? sweptDecision(known, intake) });
-      taken += 1;
+      answers.push({ incoming, decision: decision ?? sweptDecision(known, incoming) });
     } catch (error) {
       if (!(error instanceof InvariantBroken)) throw error;
       broken = error;
@@ -84,15 +80,18 @@ export function decideRound(desk: Desk, context: RoundContext): Round {
     }
   }
   const append = { stream: accountStream(known.key), expected_revision, events };
-  return { desk, append, answers, taken, broken };
+  return { account, append, answers, broken };
 }
 
 /** Throws InvariantBroken when the account, or what is kept of this request, contradicts itself. */
-function decideOne(known: KnownAccount, intake: Intake<AccountRequest>, context: RoundContext) {
-  const { request, fingerprint, source, message } = intake;
-  const last = known.account.now;
-  const now = last !== null && last > message.timestamp ? last : message.timestamp;
-  const prior = known.answers.get(request.request_id) ?? context.index.get(intake);
+function decideOne(
+  known: KnownAccount,
+  incoming: IncomingRequest<AccountRequest>,
+  context: DecisionContext,
+) {
+  const { request, fingerprint, source, message } = incoming;
+  const now = laterOf(message.timestamp, known.account.now);
+  const prior = known.answers.get(request.request_id) ?? context.index.get(incoming);
   if (prior instanceof InvariantBroken) throw prior;
   const price_book = context.price_book_at(request.tenant_id, now);
   return decide(request, known.account, { prior }, { now, fingerprint, source, price_book });
@@ -111,7 +110,7 @@ function encodeAll(decided: readonly AccountEvent[]) {
 /** A sweep leaves no event of its own: what fell due is the answer. */
 const sweptDecision = (
   known: KnownAccount,
-  { request, fingerprint }: Intake<AccountRequest>,
+  { request, fingerprint }: IncomingRequest<AccountRequest>,
 ): Decision => ({
   tenant_id: request.tenant_id,
   account_id: request.account_id,

@@ -96,8 +96,6 @@ export interface MessageBus {
   scan(topic: string): AsyncIterable<readonly ReceivedMessage[]>;
   /** Of a moment that may lie before the call, when another has asked the same and is not answered yet. */
   positions(group: string, topics: readonly string[]): Promise<PartitionPosition[]>;
-  /** Number of partitions of a topic. */
-  partitions(topic: string): number;
   close(): Promise<void>;
 }
 

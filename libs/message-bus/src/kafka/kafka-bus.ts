@@ -66,12 +66,10 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
   const consumers = openConsumers();
   let closed = false;
 
-  const known = (topic: string) => {
-    if (!topics.includes(topic)) throw new Error(`no such topic: ${topic}`);
-  };
   const open = (wanted: readonly string[]) => {
     if (closed) throw new Error('the message bus is closed');
-    wanted.forEach(known);
+    const unknown = wanted.find((topic) => !topics.includes(topic));
+    if (unknown !== undefined) throw new Error(`no such topic: ${unknown}`);
   };
   const look = (group: string, wanted: readonly string[]) =>
     leaders.repeat(() => positionsOf(cluster, leaders, group, wanted));
@@ -104,10 +102,6 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     positions(group: string, wanted: readonly string[]) {
       open(wanted);
       return positions(group, wanted);
-    },
-    partitions(topic: string) {
-      known(topic);
-      return partitions;
     },
     async close() {
       closed = true;

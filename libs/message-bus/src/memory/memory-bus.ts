@@ -137,7 +137,6 @@ export function memoryBroker(options: MemoryBusOptions): MemoryBroker {
       async positions(group, topics) {
         return topics.flatMap((topic) => positions(logOf(topic), groups.get(group)));
       },
-      partitions: (topic) => logOf(topic).partitions.length,
       async close() {
         session.closed = true;
         await consumers.close();

@@ -95,7 +95,7 @@ function decideOne(known: KnownAccount, intake: Intake<AccountRequest>, context:
   const prior = known.answers.get(request.request_id) ?? context.index.get(intake);
   if (prior instanceof InvariantBroken) throw prior;
   const price_book = context.price_book_at(request.tenant_id, now);
-  return decide(request, known.account, { prior }, { now, fingerprint, source, price_book });
+  return decide(request, known.account, prior, { now, fingerprint, source, price_book });
 }
 
 function encodeAll(decided: readonly AccountEvent[]) {

@@ -6,7 +6,12 @@ import {
   type Instant,
 } from '#libs/contracts';
 import type { EventReader } from '#libs/event-store';
-import { evolvePriceBooks, initialPriceBooks, lastEffectiveAt, type PriceBooks } from '#libs/ledger';
+import {
+  evolvePriceBooks,
+  initialPriceBooks,
+  lastEffectiveAt,
+  type PriceBooks,
+} from '#libs/ledger';
 
 /** Every version that a tenant has published, from its stream. */
 export async function readPriceBooks(store: EventReader, tenant_id: string): Promise<PriceBooks> {

@@ -5,13 +5,13 @@ import { nestLogger, type ApiKey, type Health, type Logger, type Metrics } from 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { admitCallers } from './admission.js';
 import { jsonText, problemAnswer, sendAnswer } from './answer.js';
-import { HEALTH, HealthController, METRICS } from './health-controller.js';
+import { HEALTH, HealthController, METRICS } from './health.controller.js';
 import { serveApiDocs, type ApiDescription } from './open-api.js';
 import { problemDetails } from './problem.js';
 import { ProblemFilter } from './problem-filter.js';
 import { SchemaPipe } from './schema-pipe.js';
 
-export interface HttpAppOptions {
+interface HttpAppOptions {
   readonly modules: readonly (Type | DynamicModule | Promise<DynamicModule> | ForwardReference)[];
   readonly api: ApiDescription;
   readonly keys: readonly ApiKey[];

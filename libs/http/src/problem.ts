@@ -30,7 +30,7 @@ export const PROBLEM_CODES = [
   'not_ready',
   'not_alive',
 ] as const;
-export type ProblemCode = (typeof PROBLEM_CODES)[number];
+type ProblemCode = (typeof PROBLEM_CODES)[number];
 
 /** RFC 9457 problem details with this project's members; others may follow as extensions. */
 export const ProblemDetails = z

@@ -1,10 +1,7 @@
 import { message, numbered, scanned, until, type Bench } from './contract-bench.js';
-import {
-  MessageTooLarge,
-  partitionOf,
-  type MessageValue,
-  type ReceivedMessage,
-} from './src/index.js';
+import { MessageTooLarge } from './src/message-value.js';
+import { partitionOf } from './src/partitioner.js';
+import type { MessageValue, ReceivedMessage } from './src/port.js';
 
 const values: readonly (readonly [what: string, sent: MessageValue, received: MessageValue])[] = [
   ['nothing', null, null],

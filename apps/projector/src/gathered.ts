@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export interface GatherOptions {
+interface GatherOptions {
   /** Most items of one batch; a batch of the source is never cut. */
   readonly max_batch: number;
   /** How long a batch that is not full waits for more. */

@@ -38,8 +38,8 @@ export const Price = z.strictObject({
 });
 export type Price = z.infer<typeof Price>;
 
-export const Prices = z.record(OperationId, Price);
-export type Prices = z.infer<typeof Prices>;
+const Prices = z.record(OperationId, Price);
+type Prices = z.infer<typeof Prices>;
 
 /** One version of a tenant's prices; in force from `effective_from` until a later version's. */
 export const PriceBook = z.strictObject({

@@ -72,7 +72,7 @@ export function inForceAt(books: Pick<PriceBooks, 'versions'>, now: Instant): Pr
 }
 
 /** Context of a price-book decision; `earliest` is `now` plus the notice, worked out by the caller. */
-export type PublishContext = Omit<Context, 'price_book'> & { readonly earliest: Instant };
+type PublishContext = Omit<Context, 'price_book'> & { readonly earliest: Instant };
 
 export function decidePriceBook(
   request: PriceBookPublishRequested,

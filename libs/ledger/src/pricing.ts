@@ -9,7 +9,7 @@ import {
   type UsageItem,
 } from '#libs/contracts';
 
-export type Quote =
+type Quote =
   | { readonly kind: 'priced'; readonly lines: PricedLine[]; readonly credits: Credits }
   | { readonly kind: 'unknown_operation'; readonly operation: OperationId }
   | { readonly kind: 'price_too_large' };

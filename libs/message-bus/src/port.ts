@@ -42,10 +42,7 @@ export interface BatchControl {
  * Resolves when all of them are dealt with: only then are their offsets committed. Rejects = the whole
  * batch is delivered again, after a backoff, perhaps cut differently and perhaps to another member.
  */
-export type BatchHandler = (
-  messages: readonly ReceivedMessage[],
-  control: BatchControl,
-) => Promise<void>;
+type BatchHandler = (messages: readonly ReceivedMessage[], control: BatchControl) => Promise<void>;
 
 export interface ConsumeOptions {
   readonly group: string;

@@ -14,10 +14,10 @@ import { Secret } from './secret.js';
 /** Of the message bus; fixed for life. */
 export const PARTITION_COUNTS = [16, 32, 64] as const;
 
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export type MessageBusEngine =
+type MessageBusEngine =
   | { readonly kind: 'embedded' }
   | ({
       readonly kind: 'kafka';
@@ -25,9 +25,9 @@ export type MessageBusEngine =
       /** A member of a group that the broker has not heard of for so long loses its partitions. */
       readonly session_timeout_ms: number;
     } & KafkaSecurity);
-export type EventStoreEngine =
+type EventStoreEngine =
   { readonly kind: 'embedded' } | { readonly kind: 'eventstoredb'; readonly url: Secret };
-export type PostgresEngine =
+type PostgresEngine =
   { readonly kind: 'embedded' } | { readonly kind: 'external'; readonly url: Secret };
 
 /** All that a process takes from its environment, frozen. */

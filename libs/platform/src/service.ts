@@ -23,7 +23,7 @@ export interface Service {
   readonly fail: (error: unknown, message: string) => void;
 }
 
-export interface ServiceOptions extends ConfigurationRules {
+interface ServiceOptions extends ConfigurationRules {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly out?: NodeJS.WritableStream & { isTTY?: boolean };
   readonly error?: NodeJS.WritableStream;

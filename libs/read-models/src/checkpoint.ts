@@ -9,7 +9,7 @@ export interface Checkpoint {
 }
 
 /** How far the read models are. */
-export interface ProjectedUpTo {
+interface ProjectedUpTo {
   /** Null before the first event. */
   readonly checkpoint: Checkpoint | null;
   /** When the last projected event was decided. */

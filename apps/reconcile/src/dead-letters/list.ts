@@ -11,7 +11,7 @@ import type { Output } from '../output.js';
 import { tableHeader, tableRow, type Column } from '../table.js';
 import { coordinateText } from '../verify/coordinates.js';
 
-export interface ListedLetters extends DeadLetterFilter {
+interface ListedLetters extends DeadLetterFilter {
   /** Undefined: of all tenants. */
   readonly tenant_id: string | undefined;
 }

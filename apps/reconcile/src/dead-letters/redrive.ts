@@ -14,7 +14,7 @@ import type { Output } from '../output.js';
 import { counted } from '../table.js';
 import { coordinateText } from '../verify/coordinates.js';
 
-export interface RedrivePorts {
+interface RedrivePorts {
   readonly bus: Pick<MessageBus, 'publish'>;
   readonly pool: Pool;
 }

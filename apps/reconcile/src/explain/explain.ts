@@ -6,7 +6,7 @@ import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { explanationText } from './explanation-text.js';
 
-export interface ExplainedRequest {
+interface ExplainedRequest {
   readonly tenant_id: string;
   readonly account_id: string;
   readonly request_id: string;

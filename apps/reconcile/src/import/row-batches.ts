@@ -9,7 +9,7 @@ export interface RowBatch {
   readonly requests: readonly RowRequest[];
 }
 
-export interface BatchOptions {
+interface BatchOptions {
   /** Rows before this one are passed over. */
   readonly from_row: number;
   readonly batch_size: number;

@@ -1,7 +1,7 @@
 import type { GatewayDecision } from './gateway.js';
 
 /** What an import has come to so far. */
-export interface Tally {
+interface Tally {
   /** Data rows read. */
   rows: number;
   /** Rows that cannot be billed, refused here or by the gateway. */

@@ -24,14 +24,14 @@ import { grouped, tableHeader, tableRow, type Column } from '../table.js';
 import { checkpointIn } from '../verify/checkpoint.js';
 import { inReadView } from '../verify/read-view.js';
 
-export interface RebuildOptions {
+interface RebuildOptions {
   /** Fill this schema, compare, and leave the live one in its place; undefined: replace it. */
   readonly into: string | undefined;
   /** Replace the live read models although they differ. */
   readonly accept_differences: boolean;
 }
 
-export interface RebuildPorts {
+interface RebuildPorts {
   readonly store: Pick<EventReader, 'readAll'>;
   readonly pool: Pool;
 }

@@ -12,7 +12,7 @@ import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { balanceOf, evolve, initialAccount, type Account } from '#libs/ledger';
 
 /** An event of an account's stream, and what it did to the account. */
-export interface FoldedEvent {
+interface FoldedEvent {
   readonly recorded: RecordedEvent;
   readonly event: AccountEvent;
   /** The stream up to here. */

@@ -6,7 +6,7 @@ import { grouped, signed, tableHeader, tableRow, type Column } from '../table.js
 import { isAfter, type AsOf } from './as-of.js';
 import { foldStream } from './folding.js';
 
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly tenant_id: string;
   readonly account_id: string;
   /** Events after it are left out; undefined: none is. */

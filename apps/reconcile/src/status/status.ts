@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { counted, grouped as n } from '../table.js';
 
-export interface StatusPorts {
+interface StatusPorts {
   readonly bus: Pick<MessageBus, 'positions'>;
   readonly store: Pick<EventReader, 'readAll'>;
   readonly pool: Pool;

@@ -16,7 +16,7 @@ import type { StreamHeads } from './stream-heads.js';
 import type { TenantPriceBooks } from './tenant-price-books.js';
 
 /** What the rows of an account are compared with, and where it is told. */
-export interface AccountAudit {
+interface AccountAudit {
   readonly tables: AccountTables;
   readonly schema: string;
   readonly streams: StreamHeads;

@@ -14,7 +14,7 @@ import type { ReadView } from './read-view.js';
 import { filedDeadLetters } from './request-lookup.js';
 
 /** Dead letters on their topic. */
-export interface DeadLetters {
+interface DeadLetters {
   /** Not passed by the one who files them, by coordinate text of the original message. */
   readonly unfiled: Map<string, DeadLetterReason>;
   /** Passed by the one who files them. */

@@ -28,7 +28,7 @@ export interface ReadModelSums {
 }
 
 /** What the read models are compared with. */
-export interface ReadModelAudit {
+interface ReadModelAudit {
   readonly view: ReadView;
   readonly schema: string;
   readonly streams: StreamHeads;

@@ -12,7 +12,7 @@ const BATCH = 2_000;
 /** By stream, as the read models hold it; undefined where they do not hold it whole. */
 export type ProjectedAccounts = Map<string, Account | undefined>;
 
-export interface RecentAgainAudit {
+interface RecentAgainAudit {
   readonly accounts: ProjectedAccounts;
   /** Streams that are broken, which are not looked at. */
   readonly broken: Set<string>;

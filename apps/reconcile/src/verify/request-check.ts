@@ -20,7 +20,7 @@ import {
 import { REQUEST_OUTCOMES, requestOutcome, type RequestOutcome } from './request-outcome.js';
 import { termsFault } from './request-terms.js';
 
-export interface RequestAudit {
+interface RequestAudit {
   readonly view: ReadView;
   readonly schema: string;
   readonly recent: RecentDecisions;

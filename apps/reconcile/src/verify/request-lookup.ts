@@ -12,7 +12,7 @@ import type { FoundDecision } from './request-outcome.js';
 import { isComparedWithRequest } from './request-terms.js';
 import type { DecidedRequest } from './stream-heads.js';
 
-export interface RequestIds {
+interface RequestIds {
   readonly tenant_id: string;
   readonly account_id: string;
   readonly request_id: string;

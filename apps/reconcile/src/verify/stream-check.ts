@@ -44,7 +44,7 @@ export interface Recent {
   readonly price_books: TenantPriceBooks;
 }
 
-export interface RecentAudit {
+interface RecentAudit {
   readonly view: ReadView;
   readonly schema: string;
   readonly findings: Findings;

@@ -17,13 +17,13 @@ import { followStreams, recentDecisions } from './stream-check.js';
 import { fieldsOf, newStreamHeads, type StreamHeads } from './stream-heads.js';
 import { reportVerified, type Verified } from './report.js';
 
-export interface VerifyPorts {
+interface VerifyPorts {
   readonly bus: Pick<MessageBus, 'scan' | 'positions'>;
   readonly store: Pick<EventReader, 'readAll' | 'holds'>;
   readonly pool: Pool;
 }
 
-export interface VerifyOptions {
+interface VerifyOptions {
   readonly schema?: string;
   readonly clock: () => number;
 }

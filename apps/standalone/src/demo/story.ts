@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DemoLedger } from './demo-ledger.js';
 import type { Answer } from './ledger-process.js';
@@ -72,7 +72,7 @@ async function projected(ledger: DemoLedger, events: number): Promise<void> {
     const { body } = await ledger.call('GET', `/v1/accounts?limit=${ACCOUNTS}`);
     const accounts = body['items'] as { revision: number }[];
     if (accounts.reduce((sum, { revision }) => sum + revision + 1, 0) >= events) return;
-    await delay(50);
+    await sleep(50);
   }
 }
 
@@ -153,7 +153,7 @@ async function sendUntilAnswered(
     const sent = ledger.call('POST', '/v1/usage', usage(id, 'text.generation'));
     const answer = await sent.catch((): undefined => undefined); // the connection broke
     if (answer && answer.status < 500) return { answer, attempts };
-    await delay(100);
+    await sleep(100);
   }
 }
 

@@ -7,7 +7,7 @@ import { requireWithinLog } from '../position.js';
 import { headOfLog, pageOfAll, type PageOfAll } from './reading.js';
 import type { RecentEvents } from './recent-events.js';
 
-export interface SubscriptionSources {
+interface SubscriptionSources {
   readonly pool: pg.Pool;
   /** What this process has committed lately. */
   readonly recent: RecentEvents;

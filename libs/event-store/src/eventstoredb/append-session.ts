@@ -16,7 +16,7 @@ export interface AppendCounts {
   ignored: number;
 }
 
-export interface AppendSessionOptions {
+interface AppendSessionOptions {
   /** After this long without an answer an append is `unknown`. */
   readonly append_timeout_ms: number;
   /** Told of each call that ended, and how many did in a row. */

@@ -16,7 +16,7 @@ import { createAdmission, type Load } from './admission.js';
 import { encodeBatch, type BatchPlace, type Record } from './record-batch.js';
 import type { Topics } from './schema.js';
 
-export interface AppenderLimits {
+interface AppenderLimits {
   /** A publish waits while more than this is queued. */
   readonly max_queued_messages: number;
   readonly max_queued_bytes: number;
@@ -28,9 +28,9 @@ export interface AppenderLimits {
 }
 
 /** Told of each batch right after its commit. */
-export type OnAppended = (place: BatchPlace, records: readonly Record[]) => void;
+type OnAppended = (place: BatchPlace, records: readonly Record[]) => void;
 
-export interface Appender {
+interface Appender {
   /** Resolves when all messages are durable. Rejects when any may not be. */
   publish(topic: string, messages: readonly OutgoingMessage[]): Promise<void>;
   /** Refuses what comes, finishes what is queued. */

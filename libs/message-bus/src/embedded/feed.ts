@@ -7,7 +7,7 @@ import { decodeBatch, receive, type BatchPlace, type Record } from './record-bat
 import { createRecentBatches } from './recent-batches.js';
 import type { Topics } from './schema.js';
 
-export interface EmbeddedFeed extends Feed {
+interface EmbeddedFeed extends Feed {
   /** This process has appended a batch. */
   appended(place: BatchPlace, records: readonly Record[]): void;
   /** Another process has appended to these topics, or may have. */

@@ -7,7 +7,7 @@ import type { Consumer } from '../port.js';
 import type { Topics } from './schema.js';
 import { openSession } from './session.js';
 
-export interface GroupSettings extends MemberSettings {
+interface GroupSettings extends MemberSettings {
   readonly on_error: (error: unknown) => void;
 }
 

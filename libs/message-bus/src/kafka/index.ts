@@ -3,10 +3,9 @@ import type { MessageBus } from '../port.js';
 import type { KafkaConnection } from './connection.js';
 import type { KafkaBusConfig } from './kafka-bus.js';
 
-export type { KafkaConnection } from './connection.js';
-export { OffsetLost, TopicsRefused, TopicUnfit } from './errors.js';
+export { TopicsRefused } from './errors.js';
 export type { KafkaBusConfig } from './kafka-bus.js';
-export { createTopics, ledgerTopics, topicFaults, type TopicPlan } from './topics.js';
+export { createTopics, ledgerTopics, topicFaults } from './topics.js';
 
 // Kafka's client is loaded when it is first used: an embedded ledger never needs it.
 

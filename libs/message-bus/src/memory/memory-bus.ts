@@ -14,7 +14,7 @@ import type {
 import { commit, createGroup, join, leave, type MemoryGroup } from './memory-group.js';
 import { append, createLog, type TopicLog } from './topic-log.js';
 
-export interface MemoryBusOptions {
+interface MemoryBusOptions {
   readonly topics: readonly string[];
   readonly partitions: number;
   readonly retry?: Backoff;

@@ -11,7 +11,7 @@ export interface AccountToPark {
   readonly source: MessageCoordinate;
 }
 
-export interface ParkedAccount extends AccountToPark {
+interface ParkedAccount extends AccountToPark {
   readonly parked_at: Instant;
 }
 

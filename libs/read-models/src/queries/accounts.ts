@@ -3,7 +3,7 @@ import type { Credits, Instant } from '#libs/contracts';
 import { keyOfCursor, limitOf, pageOf, type Page, type PageRequest } from '../page.js';
 import { OPS_SCHEMA, READ_SCHEMA, schemaName } from '../schema.js';
 
-export interface AccountSummary {
+interface AccountSummary {
   readonly account_id: string;
   readonly available: Credits;
   readonly reserved: Credits;

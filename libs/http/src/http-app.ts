@@ -20,7 +20,10 @@ interface HttpAppOptions {
   readonly logger: Logger;
 }
 
-/** Largest body, in bytes: 1,000 requests of the largest kind that a product sends. */
+/**
+ * Largest body, in bytes: 4 kB for each of 1,000 requests, of which most have some hundred bytes. With
+ * every field at its limit they would be several times as large: those go in smaller batches.
+ */
 export const BODY_LIMIT = 4 * 1024 * 1024;
 /** An id has at most 128 characters, each of which may be percent-encoded. */
 const MAX_PARAM_LENGTH = 3 * 128;

@@ -62,7 +62,7 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
-/** Where a group stands on one partition. Lag is `end - committed`. */
+/** Where a group stands on one partition. */
 export interface PartitionPosition {
   readonly topic: string;
   readonly partition: number;
@@ -73,6 +73,13 @@ export interface PartitionPosition {
   /** Next offset that the group will read; null before its first commit. */
   readonly committed: number | null;
 }
+
+/** Messages that the group has not passed yet. */
+export const lagOf = ({
+  begin,
+  end,
+  committed,
+}: Pick<PartitionPosition, 'begin' | 'end' | 'committed'>): number => end - (committed ?? begin);
 
 /** The port to the message bus. Delivery is at least once; order holds per key. */
 export interface MessageBus {

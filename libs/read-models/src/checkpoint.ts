@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import type { Instant } from '#libs/contracts';
 import { READ_SCHEMA, schemaName } from './schema.js';
 
@@ -19,7 +19,7 @@ interface ProjectedUpTo {
 }
 
 export async function projectedUpTo(
-  pool: Pool,
+  pool: Pool | ClientBase,
   schema: string = READ_SCHEMA,
 ): Promise<ProjectedUpTo> {
   const { rows } = await pool.query<{

@@ -1,5 +1,5 @@
 import type { ClientBase, Pool } from 'pg';
-import { inOneView } from './queries/one-view.js';
+import { inOneView } from './one-view.js';
 import { READ_SCHEMA, READ_TABLES, schemaName, type ReadTable } from './schema.js';
 
 interface TableDigest {

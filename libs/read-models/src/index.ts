@@ -2,6 +2,7 @@ export * from './checkpoint.js';
 export * from './digest.js';
 export * from './entry-key.js';
 export * from './look-up.js';
+export * from './one-view.js';
 export {
   allDeadLetters,
   deadLetters,

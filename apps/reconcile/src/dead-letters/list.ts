@@ -9,7 +9,7 @@ import type { Pool } from 'pg';
 import { EXIT, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { tableHeader, tableRow, type Column } from '../table.js';
-import { coordinateText } from '../verify/coordinates.js';
+import { coordinateText } from '../coordinates.js';
 
 interface ListedLetters extends DeadLetterFilter {
   /** Undefined: of all tenants. */

@@ -25,7 +25,7 @@ export async function explainRequest(
   if (explanation === undefined) {
     throw new NotFound(
       `tenant ${tenant_id}, account ${account_id} has no decision for ${request_id}: ` +
-        'not asked, not decided, or not projected yet (usage-ledger status tells)',
+        'not asked, not decided, or not projected yet (see usage-ledger status)',
     );
   }
   const stream = accountStream(accountKey(tenant_id, account_id));

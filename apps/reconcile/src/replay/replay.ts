@@ -4,7 +4,7 @@ import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { grouped, signed, tableHeader, tableRow, type Column } from '../table.js';
 import { isAfter, type AsOf } from './as-of.js';
-import { foldStream } from './folding.js';
+import { foldStream } from '../fold-stream.js';
 
 interface ReplayOptions {
   readonly tenant_id: string;

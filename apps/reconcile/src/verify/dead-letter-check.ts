@@ -8,9 +8,9 @@ import {
   type MessageCoordinate,
 } from '#libs/contracts';
 import type { MessageBus, MessageValue } from '#libs/message-bus';
-import { coordinateText } from './coordinates.js';
+import { coordinateText } from '../coordinates.js';
 import type { Findings } from './findings.js';
-import type { ReadView } from './read-view.js';
+import type { ReadView } from '../read-view.js';
 import { filedDeadLetters } from './request-lookup.js';
 
 /** Dead letters on their topic. */

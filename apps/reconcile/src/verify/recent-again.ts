@@ -1,7 +1,7 @@
 import { ACCOUNT_STREAM_PREFIX, decodeAccountEvent, InvariantBroken } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { evolve, initialAccount, type Account } from '#libs/ledger';
-import { eventText } from './coordinates.js';
+import { eventText } from '../coordinates.js';
 import { decidedOtherwise } from './decide-again.js';
 import type { Findings } from './findings.js';
 import type { Recent } from './stream-check.js';

@@ -1,7 +1,7 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Credits, GrantKind, Instant, Paid, Period } from '#libs/contracts';
 import { READ_SCHEMA, schemaName } from '../schema.js';
-import { inOneView } from './one-view.js';
+import { inOneView } from '../one-view.js';
 
 /** Usage of one operation at one price version. */
 interface InvoiceLine {

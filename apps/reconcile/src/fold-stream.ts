@@ -3,6 +3,7 @@ import {
   decodeAccountEvent,
   followLink,
   GENESIS,
+  idsOfKey,
   InvariantBroken,
   type AccountEvent,
   type Balance,
@@ -31,8 +32,7 @@ export async function* foldStream(
   stream: string,
   signal?: AbortSignal,
 ): AsyncGenerator<FoldedEvent> {
-  const [tenant_id, account_id] = accountKeyOfStream(stream).split('/') as [never, never];
-  const account = initialAccount(tenant_id, account_id);
+  const account = initialAccount(...idsOfKey(accountKeyOfStream(stream)));
   let head = GENESIS;
   for await (const page of store.readStream(stream, signal && { signal })) {
     for (const recorded of page) {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { devApiKey, type ApiKey } from './api-keys.js';
 import { parseKeys } from './key-list.js';
 import {
+  given,
   kafkaSecurityFaults,
   kafkaSecurityOf,
   kafkaSecurityShape,
@@ -56,10 +57,6 @@ export class ConfigurationError extends Error {
   }
 }
 
-const given = z
-  .string()
-  .trim()
-  .min(1, { error: 'is empty: give a value or unset it', abort: true });
 const embedded = z.literal('embedded').transform(() => ({ kind: 'embedded' as const }));
 
 const urlOf = (schemes: readonly string[]) =>
@@ -89,7 +86,7 @@ const session_timeout = given
 const isSessionTimeout = (ms: number): boolean =>
   ms >= SESSION_TIMEOUT_MS.least && ms <= SESSION_TIMEOUT_MS.most;
 
-/** Picks by the word, so that a bad URL is told what is wrong with the URL. */
+/** Picks by the word, so that a bad URL is refused for what is wrong with the URL. */
 function engine<T extends z.ZodType>(external: T) {
   return z.string().transform((text, context) => {
     const result = (text.trim() === 'embedded' ? embedded : external).safeParse(text.trim());

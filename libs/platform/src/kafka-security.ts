@@ -13,7 +13,8 @@ export interface KafkaSecurity {
   };
 }
 
-const given = z
+/** The text of a variable that is set: an empty one is a mistake. */
+export const given = z
   .string()
   .trim()
   .min(1, { error: 'is empty: give a value or unset it', abort: true });

@@ -17,7 +17,7 @@ export interface KafkaBusConfig {
   /** Partitions that each of them must have. */
   readonly partitions: number;
   /**
-   * Told what no restart can mend: an offset that the log has lost, another number of partitions, no
+   * Called with what no restart can fix: an offset that the log has lost, another number of partitions, no
    * right to read. The consumer has ended; the process should too, so that somebody looks.
    */
   readonly on_fatal: (error: Error) => void;

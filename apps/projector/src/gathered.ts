@@ -18,7 +18,7 @@ export async function* gathered<T>(
   const iterator = source[Symbol.asyncIterator]();
   const take = () => {
     const taken = iterator.next();
-    taken.catch(() => {}); // told to whoever awaits it, unless nobody wants it any more
+    taken.catch(() => {}); // thrown at whoever awaits it, unless nobody wants it any more
     return taken;
   };
   let next = take();

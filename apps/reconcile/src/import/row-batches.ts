@@ -18,7 +18,7 @@ interface BatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Cuts a file's rows into batches; a row that cannot be billed is told and left out. */
+/** Cuts a file's rows into batches; a row that cannot be billed is reported and left out. */
 export async function* rowBatches(
   rows: CsvFile['rows'],
   read: (row: CsvRow) => RowResult,

@@ -19,8 +19,8 @@ export const say = (text = '') => void process.stdout.write(`${text}\n`);
 const step = (number: number, title: string) => say(`\n── ${number}. ${title}`);
 
 const show = (what: string, { status, body }: Answer, ...fields: string[]) => {
-  const told = fields.map((field) => `${field}=${JSON.stringify(body[field])}`);
-  say(`   ${what.padEnd(26)} → ${status}  ${told.join(' ')}`);
+  const shown = fields.map((field) => `${field}=${JSON.stringify(body[field])}`);
+  say(`   ${what.padEnd(26)} → ${status}  ${shown.join(' ')}`);
 };
 
 /** Shows the command as one would type it, runs it, and rejects unless it exits with 0. */
@@ -48,7 +48,7 @@ export async function showLedger(ledger: DemoLedger): Promise<void> {
   await showInvoice(ledger);
   step(7, 'Nothing lost, doubled or invented: bus, streams, read models and invoices agree');
   await runCommand(ledger, 'verify');
-  say('\nThat was it. `npm start` runs it on data that stays; README.md tells the rest.');
+  say('\nThat was it. `npm start` runs it on data that stays; README.md has the rest.');
 }
 
 async function importTrace(ledger: DemoLedger): Promise<void> {

@@ -82,7 +82,7 @@ async function nextPage(
   return pageOfAll(pool, { ...range, until: Number.MAX_SAFE_INTEGER });
 }
 
-/** Reads until it succeeds; undefined when the signal aborted. Throws what repeating does not mend. */
+/** Reads until it succeeds; undefined when the signal aborted. Throws what repeating does not fix. */
 async function persist<T>(
   { on_failure }: SubscriptionSources,
   ending: AbortSignal,

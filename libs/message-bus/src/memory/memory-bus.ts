@@ -21,14 +21,14 @@ interface MemoryBusOptions {
   readonly lanes?: number;
   /** The broker's clock, in ms since 1970. */
   readonly now_ms?: () => number;
-  /** Told what the handler of a tail throws. */
+  /** Called with what the handler of a tail throws. */
   readonly on_error?: (error: unknown) => void;
 }
 
 /** What lives on when its connections end: as a broker, but gone with the process. */
 export interface MemoryBroker {
   connect(): MessageBus;
-  /** The broker forgets the members of a connection, which is not told, as when its process dies. */
+  /** The broker forgets the members of a connection without its knowing, as when its process dies. */
   cut(bus: MessageBus): void;
   /** The members of a connection lose their partitions, learn of it, and join again. */
   evict(bus: MessageBus): void;

@@ -136,7 +136,7 @@ async function succeeded(child: ChildProcess): Promise<void> {
   if (code !== 0) throw new Error(`initdb ended with ${signal ?? code}: ${await said}`);
 }
 
-/** While this process exits, when nothing can be waited for, nor told. */
+/** While this process exits, when nothing can be waited for, nor logged. */
 function discardNow(paths: readonly string[], child: ChildProcess | undefined): void {
   try {
     if (child?.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');

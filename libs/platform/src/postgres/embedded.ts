@@ -18,7 +18,7 @@ interface EmbeddedPostgresOptions {
   /** false only for throw-away data. */
   readonly fsync: boolean;
   readonly shared_buffers_mb?: number;
-  /** Told when the server was lost and is started again. */
+  /** Called when the server was lost and is started again. */
   readonly on_error?: (error: unknown) => void;
 }
 

@@ -4,7 +4,7 @@ interface PoolOptions {
   /** Shown in pg_stat_activity. */
   readonly application_name: string;
   readonly max_connections: number;
-  /** Told of connections that break while idle; the pool replaces them. */
+  /** Called for connections that break while idle; the pool replaces them. */
   readonly on_error?: (error: Error) => void;
   /** The client's own deadline of a statement, so that a dead network cannot hold a caller. */
   readonly query_timeout_ms?: number;

@@ -10,7 +10,7 @@ import { scanTopic } from './scan.js';
 import { startTail } from './tail.js';
 import { requireTopics } from './topics.js';
 
-export interface KafkaBusConfig {
+export interface KafkaBusOptions {
   readonly connection: KafkaConnection;
   /** Topics that will be used. Each must exist, with the settings of topics.ts. */
   readonly topics: readonly string[];
@@ -50,8 +50,8 @@ const POSITIONS_TIMEOUT_MS = 10_000;
  * The message bus on a Kafka cluster. Rejects with TopicUnfit when a topic is missing, has another
  * number of partitions or bears its producers' times (F18).
  */
-export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBus> {
-  const settings = { ...DEFAULTS, ...config };
+export async function kafkaMessageBus(options: KafkaBusOptions): Promise<MessageBus> {
+  const settings = { ...DEFAULTS, ...options };
   const { topics, partitions, retry, on_error } = settings;
   await withAdmin(settings.connection, (admin) => requireTopics(admin, topics, partitions));
   const client = createClient(settings.connection);

@@ -36,7 +36,6 @@ export interface ServerProcess {
 
 export interface ServerSettings {
   readonly fsync: boolean;
-  readonly shared_buffers_mb: number;
 }
 
 export const SUPERUSER = 'postgres';
@@ -215,7 +214,7 @@ const serverSettings = (port: number, settings: ServerSettings) => ({
   fsync: settings.fsync ? 'on' : 'off',
   synchronous_commit: settings.fsync ? 'on' : 'off',
   full_page_writes: settings.fsync ? 'on' : 'off',
-  shared_buffers: `${settings.shared_buffers_mb}MB`,
+  shared_buffers: '512MB',
   wal_buffers: '16MB',
   max_wal_size: '4GB',
   min_wal_size: settings.fsync ? '1GB' : '80MB',

@@ -17,7 +17,6 @@ interface EmbeddedPostgresOptions {
   readonly access: 'own' | 'share';
   /** false only for throw-away data. */
   readonly fsync: boolean;
-  readonly shared_buffers_mb?: number;
   /** Called when the server was lost and is started again. */
   readonly on_error?: (error: unknown) => void;
 }
@@ -54,10 +53,7 @@ export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
   const files = cluster.clusterFiles(options.data_dir);
-  const settings = {
-    fsync: options.fsync,
-    shared_buffers_mb: options.shared_buffers_mb ?? 512,
-  };
+  const settings = { fsync: options.fsync };
   await mkdir(options.data_dir, { recursive: true });
   await cluster.initialise(files, settings);
 

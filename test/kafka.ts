@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import kafkajs, { type Admin, type ISocketFactory } from 'kafkajs';
-import { kafkaMessageBus, createTopics, type KafkaBusConfig } from '#libs/message-bus';
+import { kafkaMessageBus, createTopics, type KafkaBusOptions } from '#libs/message-bus';
 import type { MessageBus } from '#libs/message-bus';
 import { missingTool } from '../infra/kafka/jars.js';
 import { kept } from './kept.js';
@@ -88,7 +88,7 @@ export async function connectBus(
   brokers: readonly string[],
   topics: readonly string[],
   partitions: number,
-  config: Partial<KafkaBusConfig> = {},
+  options: Partial<KafkaBusOptions> = {},
   connection: { readonly request_timeout_ms?: number } = {},
 ): Promise<TestBus> {
   const client_id = `test-${process.pid}-${buses++}`;
@@ -105,7 +105,7 @@ export async function connectBus(
     close_timeout_ms: 5_000,
     on_fatal: (error) => fatal.push(error),
     on_error: () => {},
-    ...config,
+    ...options,
   });
   open.push(bus);
   const { cut, holdAnswers, hang } = sockets;

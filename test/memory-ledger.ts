@@ -112,9 +112,9 @@ function createLedger() {
     };
     accounts.set(message.key!, known);
     const context = contextOf(request, message);
-    const facts = { prior: known.decided.get(request_id) };
+    const prior = known.decided.get(request_id);
     const price_book = inForceAt(books, context.now);
-    const verdict = decide(request, known.account, facts, { ...context, price_book });
+    const verdict = decide(request, known.account, prior, { ...context, price_book });
     if (verdict.kind === 'answered') return verdict.decision;
     let decision: Decision | undefined;
     for (const event of verdict.events) {

@@ -16,7 +16,10 @@ const { writers, readers } = new Command('eventstore:acl')
   .opts<{ writers: string[]; readers: string[] }>();
 
 const url = process.env['EVENTSTORE_URL'];
-if (url === undefined || url === '') throw new Error('EVENTSTORE_URL is not set');
+if (url === undefined || url === '') {
+  process.stderr.write('eventstore:acl: EVENTSTORE_URL is not set\n');
+  process.exit(2);
+}
 
 const store = await openEventStoreDb({
   url,

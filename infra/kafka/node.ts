@@ -22,7 +22,7 @@ export interface Cluster {
 }
 
 /** `owned` nodes die with the process that started them, however it ends; `detached` ones stay. */
-export type Lifetime = 'owned' | 'detached';
+type Lifetime = 'owned' | 'detached';
 
 const settingsFile = (node: Node) => join(node.folder, 'server.properties');
 const pidFile = (node: Node) => join(node.folder, 'pid');

@@ -7,7 +7,9 @@ import {
   TopicsRefused,
   withAdmin,
 } from '#libs/message-bus';
-import { parseConfiguration } from '#libs/platform';
+import { parseConfiguration, PARTITION_COUNTS } from '#libs/platform';
+
+type Partitions = (typeof PARTITION_COUNTS)[number];
 
 interface Options {
   readonly brokers?: string;
@@ -29,7 +31,7 @@ function configurationOf(options: Options) {
 
 async function onCluster(
   options: Options,
-  work: (admin: Admin, partitions: 16 | 32 | 64) => Promise<void>,
+  work: (admin: Admin, partitions: Partitions) => Promise<void>,
 ) {
   const { message_bus, partitions } = configurationOf(options);
   if (message_bus.kind !== 'kafka') throw new Error('name the cluster: --brokers host:port,…');
@@ -47,7 +49,7 @@ async function create(options: Options & { replicationFactor: string }): Promise
   });
 }
 
-async function check(admin: Admin, partitions: 16 | 32 | 64): Promise<void> {
+async function check(admin: Admin, partitions: Partitions): Promise<void> {
   const faults = await topicFaults(admin, ledgerTopics(partitions));
   process.stdout.write(
     faults.map((fault) => `${fault}\n`).join('') || 'all topics are as planned\n',
@@ -64,7 +66,7 @@ const subcommand = (name: string, description: string) =>
     .description(description)
     .option('--brokers <list>', 'host:port, several separated by commas (default: KAFKA_BROKERS)')
     .option(
-      '--partitions <16|32|64>',
+      `--partitions <${PARTITION_COUNTS.join('|')}>`,
       'of every topic, fixed for life (default: PARTITIONS, or 16)',
     );
 

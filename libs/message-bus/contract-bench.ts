@@ -1,10 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  partitionOf,
-  type MessageBus,
-  type OutgoingMessage,
-  type ReceivedMessage,
-} from './src/index.js';
+import { partitionOf } from './src/partitioner.js';
+import type { MessageBus, OutgoingMessage, ReceivedMessage } from './src/port.js';
 
 /** One broker, and ways to reach it and to hurt it. */
 export interface Broker {
@@ -22,7 +18,7 @@ export interface Broker {
 }
 
 /** Rules that some brokers cannot keep or be asked about. */
-export type Ability = 'gapless offsets' | 'eviction' | 'peaceful hand-over';
+type Ability = 'gapless offsets' | 'eviction' | 'peaceful hand-over';
 
 export interface Adapter {
   readonly name: string;

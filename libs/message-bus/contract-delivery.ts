@@ -7,7 +7,8 @@ import {
   until,
   type Bench,
 } from './contract-bench.js';
-import { partitionOf, type BatchControl, type ReceivedMessage } from './src/index.js';
+import { partitionOf } from './src/partitioner.js';
+import type { BatchControl, ReceivedMessage } from './src/port.js';
 
 /** How one consumer gets what was published. */
 export function deliveryRules({ rule, topic, group, connect }: Bench): void {

@@ -7,7 +7,6 @@ import {
   initialAccount,
   type Account,
   type Context,
-  type Facts,
   type Verdict,
 } from '#libs/ledger';
 import { contextOf, eventOf, rejected, requestOf, type Fact } from './facts.js';
@@ -21,10 +20,10 @@ export function given(...facts: readonly Fact[]) {
   const account = accountOf(facts);
   return {
     account,
-    when(request: AccountRequest, surroundings: Partial<Context & Facts> = {}) {
+    when(request: AccountRequest, surroundings: Partial<Context & { prior: Decision }> = {}) {
       const { prior, ...given_context } = surroundings;
       const context = { ...contextOf(request, NOON), ...given_context };
-      const verdict = decide(request, deepFreeze(copyAccount(account)), { prior }, context);
+      const verdict = decide(request, deepFreeze(copyAccount(account)), prior, context);
       return outcome(account, request, context, verdict);
     },
   };

@@ -68,7 +68,7 @@ export function play(sent: readonly Sent[], history: History = emptyHistory()): 
     };
     const before = deepFreeze(copyAccount(history.account));
     const prior = history.decided.get(request.request_id);
-    const verdict = decide(request, before, { prior }, context);
+    const verdict = decide(request, before, prior, context);
     const events = verdict.kind === 'recorded' ? verdict.events : [];
     for (const event of events) record(history, event);
     const after = copyAccount(history.account);

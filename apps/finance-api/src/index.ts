@@ -1,2 +1,1 @@
 export { FinanceApiModule } from './finance-api.module.js';
-export type { FinancePorts } from './ports.js';

@@ -6,7 +6,12 @@ import {
   type Instant,
 } from '#libs/contracts';
 import type { EventReader } from '#libs/event-store';
-import { evolvePriceBooks, initialPriceBooks, type PriceBooks } from '#libs/ledger';
+import {
+  evolvePriceBooks,
+  initialPriceBooks,
+  lastEffectiveAt,
+  type PriceBooks,
+} from '#libs/ledger';
 
 /** Every version that a tenant has published, from its stream. */
 export async function readPriceBooks(store: EventReader, tenant_id: string): Promise<PriceBooks> {
@@ -23,7 +28,7 @@ export async function readPriceBooks(store: EventReader, tenant_id: string): Pro
 
 /** One version with its prices, and the names of all. Undefined when there is none of that name. */
 export function priceBookAt(books: PriceBooks, now: Instant, version: string | undefined) {
-  const in_force = books.versions.findLast((book) => book.effective_from <= now);
+  const in_force = lastEffectiveAt(books, now);
   const book =
     version === undefined ? in_force : books.versions.find((one) => one.version === version);
   if (!book) return undefined;

@@ -15,7 +15,7 @@ const wholeNumber = z
   .regex(/^\d{1,15}$/, 'must be a whole number')
   .transform(Number);
 
-/** Read your own write: the revision that a decision told. */
+/** Read your own write: the revision that a decision has. */
 const at_least = wholeNumber.optional().meta({
   description:
     'Wait, up to 5 s, until the read model shows this revision of the account; 503 when it does not',

@@ -94,7 +94,7 @@ function decideOne(
   const prior = known.answers.get(request.request_id) ?? context.index.get(incoming);
   if (prior instanceof InvariantBroken) throw prior;
   const price_book = context.price_book_at(request.tenant_id, now);
-  return decide(request, known.account, { prior }, { now, fingerprint, source, price_book });
+  return decide(request, known.account, prior, { now, fingerprint, source, price_book });
 }
 
 function encodeAll(decided: readonly AccountEvent[]) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export interface GatherOptions {
+interface GatherOptions {
   /** Most items of one batch; a batch of the source is never cut. */
   readonly max_batch: number;
   /** How long a batch that is not full waits for more. */
@@ -18,7 +18,7 @@ export async function* gathered<T>(
   const iterator = source[Symbol.asyncIterator]();
   const take = () => {
     const taken = iterator.next();
-    taken.catch(() => {}); // told to whoever awaits it, unless nobody wants it any more
+    taken.catch(() => {}); // thrown at whoever awaits it, unless nobody wants it any more
     return taken;
   };
   let next = take();

@@ -1,3 +1,1 @@
-export type { Projector } from './projection.js';
-export { ProjectorModule } from './projector.module.js';
-export { startProjector, startThreadedProjector, type ProjectorOptions } from './projector.js';
+export { startThreadedProjector } from './projector.js';

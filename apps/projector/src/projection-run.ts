@@ -6,7 +6,7 @@ import { createProjection, type Applied, type Checkpoint } from '#libs/read-mode
 import type { Pool } from 'pg';
 import { gathered } from './gathered.js';
 
-export interface ProjectionPorts {
+interface ProjectionPorts {
   readonly store: Pick<EventReader, 'subscribe' | 'holds' | 'readAll'>;
   readonly pool: Pool;
   readonly logger: Logger;
@@ -26,7 +26,7 @@ export interface ProjectorMetrics {
   readonly stuck_for_seconds: { readonly set: Measure };
 }
 
-export interface ProjectionTimes {
+interface ProjectionTimes {
   /** How long a small batch waits for more. */
   readonly linger_ms: number;
   /** How often a projector that stands by asks whether it is its turn. */
@@ -90,8 +90,7 @@ export class ProjectionRun {
       } catch (err) {
         metrics.batch_failures_total.inc({ worker: WORKER });
         if (err instanceof InvariantBroken) {
-          this.broken = err;
-          logger.fatal({ err }, 'the projector has stopped: it skips no event');
+          this.broken = err; // whoever runs it logs it, and may end the process
           return;
         }
         this.#failures += 1;

@@ -11,7 +11,7 @@ export interface ThreadOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly health: Health;
   readonly metrics: Metrics;
-  /** Told of what no retry mends: the process should end. */
+  /** Called with what no retry fixes: the process should end. */
   readonly fail: (error: unknown, message: string) => void;
 }
 
@@ -26,14 +26,14 @@ export async function startProjectionThread(options: ThreadOptions): Promise<Pro
     execArgv: ['--enable-source-maps'],
     ...(env && { env }),
   });
-  let tellStarted: () => void;
-  const started = new Promise<void>((resolve) => (tellStarted = resolve));
-  let tellBroken: (error: Error) => void;
-  const broken = new Promise<Error>((resolve) => (tellBroken = resolve));
+  let reportStarted: () => void;
+  const started = new Promise<void>((resolve) => (reportStarted = resolve));
+  let reportBroken: (error: Error) => void;
+  const broken = new Promise<Error>((resolve) => (reportBroken = resolve));
   const thread = createBirpc<ThreadCalls, OwnerCalls>(
     {
-      started: () => tellStarted(),
-      broken: (error) => tellBroken(error),
+      started: () => reportStarted(),
+      broken: (error) => reportBroken(error),
       failed: fail,
       measured: (metric, ...value) => measure(metrics[metric], ...value),
     },

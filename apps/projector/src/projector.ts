@@ -9,7 +9,7 @@ import { ProjectorModule } from './projector.module.js';
 
 const MAX_DEAD_LETTERS = 500;
 
-export interface ProjectorOptions extends ProjectionOptions {
+interface ProjectorOptions extends ProjectionOptions {
   readonly engines: ProjectionOptions['engines'] & { readonly bus: MessageBus };
 }
 

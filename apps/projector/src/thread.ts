@@ -35,23 +35,23 @@ const projection = startProjection({
   logger,
   health,
   metrics: {
-    batch_messages: toldAs('batch_messages'),
-    batch_duration_seconds: toldAs('batch_duration_seconds'),
-    batch_failures_total: toldAs('batch_failures_total'),
-    lag: toldAs('lag'),
-    delay_seconds: toldAs('delay_seconds'),
-    stuck_for_seconds: toldAs('stuck_for_seconds'),
+    batch_messages: sentAs('batch_messages'),
+    batch_duration_seconds: sentAs('batch_duration_seconds'),
+    batch_failures_total: sentAs('batch_failures_total'),
+    lag: sentAs('lag'),
+    delay_seconds: sentAs('delay_seconds'),
+    stuck_for_seconds: sentAs('stuck_for_seconds'),
   },
   clock: systemClock,
 });
 void projection.broken.then((error) => owner.broken(error));
 void owner.started();
 
-/** A metric whose values are told to the owner. */
-function toldAs(metric: keyof ProjectorMetrics) {
-  const tell = (labels: { readonly worker: string }, value = 1) =>
+/** A metric whose values are sent to the owner. */
+function sentAs(metric: keyof ProjectorMetrics) {
+  const send = (labels: { readonly worker: string }, value = 1) =>
     void owner.measured(metric, labels, value);
-  return { inc: tell, set: tell, observe: tell };
+  return { inc: send, set: send, observe: send };
 }
 
 async function readiness(): Promise<string | undefined> {

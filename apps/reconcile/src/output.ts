@@ -22,7 +22,7 @@ export interface Progress {
   stop(): void;
 }
 
-export interface OutputOptions {
+interface OutputOptions {
   readonly json: boolean;
   readonly stdout: TextStream;
   readonly stderr: NodeJS.WritableStream & TextStream;

@@ -76,7 +76,7 @@ export async function runProgram(
 function programOf(context: CommandContext): Command {
   const program = new Command('usage-ledger')
     .description('imports usage into the ledger, explains it, verifies it')
-    .version(version(), '--version', 'of the program')
+    .version(version(), '--version', 'print the version')
     .addHelpText(
       'after',
       '\nExit codes: 0 fine, 1 mismatch found or rows not charged, 2 could not run, 3 nothing by that id.',
@@ -130,8 +130,8 @@ function settle(command: Command, context: CommandContext): void {
 /** A fault of the program shows where it is, anything else only what it is. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const told = [CouldNotRun, ConfigurationError, ContractViolation, InvariantBroken];
-  if (told.some((kind) => error instanceof kind)) return error.message;
+  const plain = [CouldNotRun, ConfigurationError, ContractViolation, InvariantBroken];
+  if (plain.some((kind) => error instanceof kind)) return error.message;
   // Its fields are named as the options are.
   if (error instanceof UnanswerableQuestion) return `--${error.message}`;
   return whoIsAway(error) ?? error.stack ?? error.message;

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Configuration } from '#libs/platform';
 
-export interface DevKey {
+interface DevKey {
   readonly key: string;
   /** Made by this start: nobody has seen it yet. */
   readonly is_new: boolean;

@@ -33,7 +33,8 @@ export async function startStandalone(service: Service): Promise<void> {
 
   const projector = await startThreadedProjector({ ...service, engines });
   shutdown.step('projector', () => projector.close());
-  void projector.broken.then((err) => logger.fatal({ err }, 'the projection cannot go on'));
+  // No fatal line, since nothing ends: usage is taken and decided all the same. /readyz says why.
+  void projector.broken.then((err) => logger.error({ err }, 'the projection cannot go on'));
 
   const writer = await startLedgerWriter({ ...service, engines });
   shutdown.step('ledger-writer', () => writer.close());

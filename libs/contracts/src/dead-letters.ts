@@ -68,7 +68,7 @@ const MAX_BYTES_PER_UNIT = 6;
 /**
  * The letter, or what fits of it: escaped or as base64 a message may outgrow the bus that brought it, and
  * a letter that cannot be published would hold up its partition for ever. What is cut is `too_large`, so
- * it is never redriven; size and hash of the original are told.
+ * it is never redriven; size and hash of the original are recorded.
  */
 export function fittingDeadLetter(letter: DeadLetter): DeadLetter {
   if (fits(letter)) return letter;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Ids of callers: safe in a stream name, a URL path, a log line and a CSV cell without escaping. */
-const ID_PATTERN = /^[A-Za-z0-9_.:@-]{1,128}$/;
+export const ID_PATTERN = /^[A-Za-z0-9_.:@-]{1,128}$/;
 const ID_MESSAGE = 'must be 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -';
 const DOTS_MESSAGE = 'must not be . or .., which HTTP clients resolve out of a path';
 
@@ -41,3 +41,9 @@ export type AccountKey = string & { readonly __brand: 'AccountKey' };
 
 export const accountKey = (tenant_id: string, account_id: string): AccountKey =>
   `${tenant_id}/${account_id}` as AccountKey;
+
+/** Inverse of accountKey. */
+export function idsOfKey(key: AccountKey): [TenantId, AccountId] {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash) as TenantId, key.slice(slash + 1) as AccountId];
+}

@@ -24,10 +24,13 @@ export const PriceInput = z.strictObject({
 });
 export type PriceInput = z.infer<typeof PriceInput>;
 
+const MAX_PRICES = 1_000;
+const TOO_MANY_PRICES = `must price at most ${MAX_PRICES.toLocaleString('en-US')} operations`;
+
 export const PricesInput = z
   .record(OperationId, PriceInput)
   .refine((prices) => Object.keys(prices).length > 0, 'must price at least one operation')
-  .refine((prices) => Object.keys(prices).length <= 1_000, 'must price at most 1,000 operations');
+  .refine((prices) => Object.keys(prices).length <= MAX_PRICES, TOO_MANY_PRICES);
 
 /** The same with per and rounding filled in, as recorded. */
 export const Price = z.strictObject({
@@ -38,8 +41,8 @@ export const Price = z.strictObject({
 });
 export type Price = z.infer<typeof Price>;
 
-export const Prices = z.record(OperationId, Price);
-export type Prices = z.infer<typeof Prices>;
+const Prices = z.record(OperationId, Price);
+type Prices = z.infer<typeof Prices>;
 
 /** One version of a tenant's prices; in force from `effective_from` until a later version's. */
 export const PriceBook = z.strictObject({

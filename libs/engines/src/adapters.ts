@@ -8,7 +8,7 @@ import type { EnginesOptions } from './options.js';
 /** Batches in hand at once: one waits for its database while the other decides. */
 const LANES = 2;
 
-export interface PostgresServer {
+interface PostgresServer {
   readonly url: string;
   stop(): Promise<void>;
 }

@@ -12,6 +12,6 @@ export interface EnginesOptions {
   readonly access: 'own' | 'share';
   /** Other threads of this process open the same engines: they hand over what they can in memory. */
   readonly in_threads?: boolean;
-  /** Told what no retry mends (a topic of another shape, a lost offset): the process should end. */
+  /** Called with what no retry fixes (a topic of another shape, a lost offset): the process should end. */
   readonly on_fatal: (error: unknown, message: string) => void;
 }

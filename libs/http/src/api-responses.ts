@@ -15,7 +15,7 @@ export const textHeader = (description: string) => ({
 export const DescribesProblem = (status: number, description: string, headers: Headers = {}) =>
   ApiResponse({ status, description, standardSchema: ProblemDetails, headers });
 
-/** The header of a 503: every one of them tells when to come again. */
+/** The header of a 503: every one of them says when to come again. */
 export const RETRY_AFTER: Headers = {
   'Retry-After': textHeader('Seconds until the same request may be sent again'),
 };

@@ -5,13 +5,13 @@ import { nestLogger, type ApiKey, type Health, type Logger, type Metrics } from 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { admitCallers } from './admission.js';
 import { jsonText, problemAnswer, sendAnswer } from './answer.js';
-import { HEALTH, HealthController, METRICS } from './health-controller.js';
+import { HEALTH, HealthController, METRICS } from './health.controller.js';
 import { serveApiDocs, type ApiDescription } from './open-api.js';
 import { problemDetails } from './problem.js';
 import { ProblemFilter } from './problem-filter.js';
 import { SchemaPipe } from './schema-pipe.js';
 
-export interface HttpAppOptions {
+interface HttpAppOptions {
   readonly modules: readonly (Type | DynamicModule | Promise<DynamicModule> | ForwardReference)[];
   readonly api: ApiDescription;
   readonly keys: readonly ApiKey[];
@@ -20,7 +20,10 @@ export interface HttpAppOptions {
   readonly logger: Logger;
 }
 
-/** Largest body, in bytes: 1,000 requests of the largest kind that a product sends. */
+/**
+ * Largest body, in bytes: 4 kB for each of 1,000 requests, of which most have some hundred bytes. With
+ * every field at its limit they would be several times as large: those go in smaller batches.
+ */
 export const BODY_LIMIT = 4 * 1024 * 1024;
 /** An id has at most 128 characters, each of which may be percent-encoded. */
 const MAX_PARAM_LENGTH = 3 * 128;

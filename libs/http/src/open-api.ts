@@ -22,7 +22,7 @@ const BEARER = {
 };
 
 /** OpenAPI 3.1 of everything that the application serves, made from its zod schemas. */
-export function describeApi(app: INestApplication, api: ApiDescription): OpenAPIObject {
+function describeApi(app: INestApplication, api: ApiDescription): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle(api.title)

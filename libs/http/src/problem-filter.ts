@@ -11,7 +11,7 @@ interface Answered {
 
 /**
  * Turns whatever was thrown, by a handler, by Nest or by Fastify, into problem details. What is not
- * the caller's fault is logged whole and told as `internal_error`, without its message.
+ * the caller's fault is logged whole and answered as `internal_error`, without its message.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -24,8 +24,8 @@ export class ProblemFilter implements ExceptionFilter {
     const { details, headers = {} } = this.answerTo(exception, request);
     if (reply.sent) return;
     const request_id = requestIdOf(request.body);
-    const told = { ...(request_id !== undefined && { request_id }), ...details };
-    sendAnswer(reply, problemAnswer(told, headers));
+    const answered = { ...(request_id !== undefined && { request_id }), ...details };
+    sendAnswer(reply, problemAnswer(answered, headers));
   }
 
   private answerTo(exception: unknown, request: FastifyRequest): Answered {

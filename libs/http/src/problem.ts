@@ -30,7 +30,7 @@ export const PROBLEM_CODES = [
   'not_ready',
   'not_alive',
 ] as const;
-export type ProblemCode = (typeof PROBLEM_CODES)[number];
+type ProblemCode = (typeof PROBLEM_CODES)[number];
 
 /** RFC 9457 problem details with this project's members; others may follow as extensions. */
 export const ProblemDetails = z
@@ -72,8 +72,8 @@ export const invalidRequest = (errors: readonly FieldError[]): Problem =>
 function summaryOf(errors: readonly FieldError[]): string {
   const [first, ...others] = errors;
   if (!first) return 'the request cannot be read';
-  const told = first.path === '' ? first.message : `${first.path}: ${first.message}`;
-  return others.length === 0 ? told : `${told} (and ${others.length} more)`;
+  const text = first.path === '' ? first.message : `${first.path}: ${first.message}`;
+  return others.length === 0 ? text : `${text} (and ${others.length} more)`;
 }
 
 /** Not known to be accepted; the same request may be sent again after this many seconds. */

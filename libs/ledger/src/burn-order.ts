@@ -1,6 +1,9 @@
 import { InvariantBroken, type Allocation, type Credits } from '#libs/contracts';
 import type { Grant } from './account.js';
 
+/** Of a grant whose request says none. */
+export const DEFAULT_PRIORITY = 100;
+
 /**
  * Which grant burns first: the lower priority number, then the soonest expiry (none is last), then
  * the oldest, then the grant id. Total, so that replay burns the same grants.

@@ -233,7 +233,7 @@ it('gives the same bytes for the same arguments', () => {
   const { account } = given(granted('pack', 100n), granted('old', 5n, { expires_at: NOON }));
   const request = usage('text.generation', 7, { metadata: { a: 'b' } });
   const context = { now: NOON, price_book: PRICES, source: SOURCE, fingerprint: 'v1:x' };
-  const [first, second] = [1, 2].map(() => decide(request, account, { prior: undefined }, context));
+  const [first, second] = [1, 2].map(() => decide(request, account, undefined, context));
   expect(second).toEqual(first);
 });
 

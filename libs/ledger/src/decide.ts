@@ -17,7 +17,7 @@ import {
   type UsageRequested,
 } from '#libs/contracts';
 import { balanceOf, MAX_OPEN_GRANTS, type ReadonlyAccount } from './account.js';
-import { allocate } from './burn-order.js';
+import { allocate, DEFAULT_PRIORITY } from './burn-order.js';
 import { recordDue } from './due.js';
 import { quote } from './pricing.js';
 
@@ -31,12 +31,6 @@ export interface Context {
   readonly fingerprint: string;
 }
 
-/** What the history knows of the ids that a request names. */
-export interface Facts {
-  /** The decision that this request_id already has on this account. */
-  readonly prior: Decision | undefined;
-}
-
 export type Verdict<E = AccountEvent> =
   /** To be appended, in this order; the last one is the decision. */
   | { readonly kind: 'recorded'; readonly events: readonly E[] }
@@ -44,17 +38,16 @@ export type Verdict<E = AccountEvent> =
 
 /**
  * Decides one request on an account. Pure: the same arguments give the same bytes. The precedence,
- * in this order: already decided → replay or conflict; what is due by now is recorded first; then
- * the request's own rules.
+ * in this order: already decided (`prior`) → replay or conflict; what is due by now is recorded first;
+ * then the request's own rules.
  */
 export function decide(
   request: AccountRequest,
   account: ReadonlyAccount,
-  facts: Facts,
+  prior: Decision | undefined,
   context: Context,
 ): Verdict {
-  if (facts.prior)
-    return { kind: 'answered', decision: answerAgain(request, facts.prior, context) };
+  if (prior) return { kind: 'answered', decision: answerAgain(request, prior, context) };
   const { now, source } = context;
   const due = recordDue(account, { now, caused_by: request.request_id, source });
   switch (request.type) {
@@ -198,8 +191,6 @@ function decideGrant(
     balance_after: { available: account.available + counted, reserved: account.reserved },
   };
 }
-
-const DEFAULT_PRIORITY = 100;
 
 const rejectGrant = (
   request: CreditsGrantRequested,

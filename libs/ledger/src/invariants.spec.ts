@@ -134,7 +134,7 @@ it('I5 a decision depends on nothing but its arguments: asked twice, from a snap
       if (verdict.kind !== 'recorded') continue;
       const restored = decodeAccount(TENANT, ACCOUNT, encodeAccount(before));
       expect(restored).toEqual(before);
-      const again = decide(request, restored, { prior: undefined }, context);
+      const again = decide(request, restored, undefined, context);
       expect(again).toEqual(verdict);
       expect(restored).toEqual(before);
     }

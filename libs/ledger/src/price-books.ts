@@ -58,15 +58,21 @@ export function evolvePriceBooks(
   }
 }
 
+/** The version in force at `now`; undefined before the first, or when none is published. */
+export const lastEffectiveAt = (
+  { versions }: Pick<PriceBooks, 'versions'>,
+  now: Instant,
+): PriceBook | undefined => versions.findLast((version) => version.effective_from <= now);
+
 /** The version in force at `now`. Throws InvariantBroken when none is: the shipped one always was. */
 export function inForceAt(books: Pick<PriceBooks, 'versions'>, now: Instant): PriceBook {
-  const book = books.versions.findLast((version) => version.effective_from <= now);
+  const book = lastEffectiveAt(books, now);
   if (!book) throw new InvariantBroken(`no price book is in force at ${now}`);
   return book;
 }
 
 /** Context of a price-book decision; `earliest` is `now` plus the notice, worked out by the caller. */
-export type PublishContext = Omit<Context, 'price_book'> & { readonly earliest: Instant };
+type PublishContext = Omit<Context, 'price_book'> & { readonly earliest: Instant };
 
 export function decidePriceBook(
   request: PriceBookPublishRequested,

@@ -9,10 +9,10 @@ import {
   type UsageItem,
 } from '#libs/contracts';
 
-export type Quote =
+type Quote =
   | { readonly kind: 'priced'; readonly lines: PricedLine[]; readonly credits: Credits }
   | { readonly kind: 'unknown_operation'; readonly operation: OperationId }
-  | { readonly kind: 'price_too_large'; readonly lines: PricedLine[] };
+  | { readonly kind: 'price_too_large' };
 
 /** What the items cost by this price book. Each line is rounded once; the lines are summed exactly. */
 export function quote(items: readonly UsageItem[], price_book: PriceBook): Quote {
@@ -25,7 +25,7 @@ export function quote(items: readonly UsageItem[], price_book: PriceBook): Quote
     lines.push(line);
     credits += line.credits;
   }
-  if (credits > MAX_CREDITS) return { kind: 'price_too_large', lines: [] };
+  if (credits > MAX_CREDITS) return { kind: 'price_too_large' };
   return { kind: 'priced', lines, credits };
 }
 

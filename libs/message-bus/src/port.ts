@@ -42,10 +42,7 @@ export interface BatchControl {
  * Resolves when all of them are dealt with: only then are their offsets committed. Rejects = the whole
  * batch is delivered again, after a backoff, perhaps cut differently and perhaps to another member.
  */
-export type BatchHandler = (
-  messages: readonly ReceivedMessage[],
-  control: BatchControl,
-) => Promise<void>;
+type BatchHandler = (messages: readonly ReceivedMessage[], control: BatchControl) => Promise<void>;
 
 export interface ConsumeOptions {
   readonly group: string;
@@ -65,7 +62,7 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
-/** Where a group stands on one partition. Lag is `end - committed`. */
+/** Where a group stands on one partition. */
 export interface PartitionPosition {
   readonly topic: string;
   readonly partition: number;
@@ -76,6 +73,13 @@ export interface PartitionPosition {
   /** Next offset that the group will read; null before its first commit. */
   readonly committed: number | null;
 }
+
+/** Messages that the group has not passed yet. */
+export const lagOf = ({
+  begin,
+  end,
+  committed,
+}: Pick<PartitionPosition, 'begin' | 'end' | 'committed'>): number => end - (committed ?? begin);
 
 /** The port to the message bus. Delivery is at least once; order holds per key. */
 export interface MessageBus {
@@ -96,8 +100,6 @@ export interface MessageBus {
   scan(topic: string): AsyncIterable<readonly ReceivedMessage[]>;
   /** Of a moment that may lie before the call, when another has asked the same and is not answered yet. */
   positions(group: string, topics: readonly string[]): Promise<PartitionPosition[]>;
-  /** Number of partitions of a topic. */
-  partitions(topic: string): number;
   close(): Promise<void>;
 }
 

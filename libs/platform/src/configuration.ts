@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { devApiKey, type ApiKey } from './api-keys.js';
 import { parseKeys } from './key-list.js';
 import {
+  given,
   kafkaSecurityFaults,
   kafkaSecurityOf,
   kafkaSecurityShape,
@@ -14,10 +15,10 @@ import { Secret } from './secret.js';
 /** Of the message bus; fixed for life. */
 export const PARTITION_COUNTS = [16, 32, 64] as const;
 
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export type MessageBusEngine =
+type MessageBusEngine =
   | { readonly kind: 'embedded' }
   | ({
       readonly kind: 'kafka';
@@ -25,9 +26,9 @@ export type MessageBusEngine =
       /** A member of a group that the broker has not heard of for so long loses its partitions. */
       readonly session_timeout_ms: number;
     } & KafkaSecurity);
-export type EventStoreEngine =
+type EventStoreEngine =
   { readonly kind: 'embedded' } | { readonly kind: 'eventstoredb'; readonly url: Secret };
-export type PostgresEngine =
+type PostgresEngine =
   { readonly kind: 'embedded' } | { readonly kind: 'external'; readonly url: Secret };
 
 /** All that a process takes from its environment, frozen. */
@@ -56,10 +57,6 @@ export class ConfigurationError extends Error {
   }
 }
 
-const given = z
-  .string()
-  .trim()
-  .min(1, { error: 'is empty: give a value or unset it', abort: true });
 const embedded = z.literal('embedded').transform(() => ({ kind: 'embedded' as const }));
 
 const urlOf = (schemes: readonly string[]) =>
@@ -89,7 +86,7 @@ const session_timeout = given
 const isSessionTimeout = (ms: number): boolean =>
   ms >= SESSION_TIMEOUT_MS.least && ms <= SESSION_TIMEOUT_MS.most;
 
-/** Picks by the word, so that a bad URL is told what is wrong with the URL. */
+/** Picks by the word, so that a bad URL is refused for what is wrong with the URL. */
 function engine<T extends z.ZodType>(external: T) {
   return z.string().transform((text, context) => {
     const result = (text.trim() === 'embedded' ? embedded : external).safeParse(text.trim());

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Secret } from './secret.js';
 
-export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
 export interface KafkaSecurity {
   /** true trusts the system's authorities, a PEM text that one. */
@@ -13,7 +13,8 @@ export interface KafkaSecurity {
   };
 }
 
-const given = z
+/** The text of a variable that is set: an empty one is a mistake. */
+export const given = z
   .string()
   .trim()
   .min(1, { error: 'is empty: give a value or unset it', abort: true });

@@ -26,13 +26,13 @@ function listIn(text: string, read: (path: string) => string): string {
     return read(text);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new Error(`no such file: ${toldPath(text)}`);
-    throw new Error(`cannot read the file ${toldPath(text)} (${code ?? 'unknown error'})`);
+    if (code === 'ENOENT') throw new Error(`no such file: ${shownPath(text)}`);
+    throw new Error(`cannot read the file ${shownPath(text)} (${code ?? 'unknown error'})`);
   }
 }
 
 /** What is not written like a path may be a key. */
-const toldPath = (text: string): string =>
+const shownPath = (text: string): string =>
   /^\.{0,2}\/[\w./ @-]*$|\.json$/.test(text) ? text : '(a JSON list begins with [)';
 
 function jsonOf(text: string): unknown {

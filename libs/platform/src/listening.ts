@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Configuration } from './configuration.js';
 
-/** Whoever starts the process can mend it, and the message says how: no stack is of use. */
+/** Whoever starts the process can fix it, and the message says how: no stack is of use. */
 export class CannotStart extends Error {
   override readonly name = 'CannotStart';
 }
@@ -14,7 +14,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'is no address of this machine: set HOST to one that is',
 };
 
-/** Listens on HOST and PORT. Throws CannotStart when that is for somebody else to mend. */
+/** Listens on HOST and PORT. Throws CannotStart when that is for somebody else to fix. */
 export async function listeningOn(
   { host, port }: Pick<Configuration, 'host' | 'port'>,
   listen: (address: { readonly host: string; readonly port: number }) => Promise<unknown>,

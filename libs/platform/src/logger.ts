@@ -44,7 +44,7 @@ export function nestLogger(logger: Logger): LoggerService {
       else logger[level]({ ...fields, value: message });
     };
   return {
-    // Nest tells of every route and module that it starts: of use to who debugs Nest.
+    // Nest logs every route and module that it starts: of use to who debugs Nest.
     log: write('debug'),
     fatal: write('fatal'),
     error: write('error'),

@@ -90,9 +90,12 @@ export function createMetrics() {
 }
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** Adds what Node tells of the process: memory, event loop, garbage collection. Once per process. */
+/** Adds what Node measures of the process: memory, event loop, garbage collection. Once per process. */
 export const measureProcess = ({ registry }: Metrics): void =>
   collectDefaultMetrics({ register: registry });
+
+/** Content type of what `scrape` returns. */
+export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 /**
  * All metrics as Prometheus text. What waits, and for how long, is measured by the checks: an alarm must

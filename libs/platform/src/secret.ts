@@ -42,6 +42,6 @@ export const redact = (text: string): string =>
     .replace(BEARER, `$1 ${REDACTED}`)
     .replace(NAMED, `$1${REDACTED}`);
 
-/** What may be told of an error of unknown origin. */
+/** What may be shown of an error of unknown origin. */
 export const describeError = (error: unknown): string =>
   redact(error instanceof Error ? error.message : String(error));

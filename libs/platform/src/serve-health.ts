@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { watchConnections } from './connections.js';
 import { boundUrl, listeningOn } from './listening.js';
 import { healthProblem, type Health, type HealthKind } from './health.js';
-import { scrape } from './metrics.js';
+import { METRICS_TYPE, scrape } from './metrics.js';
 import { PROBLEM_JSON, problemOf } from './problem.js';
 import type { Service } from './service.js';
 
@@ -61,7 +61,7 @@ async function answerTo({ method, url = '' }: IncomingMessage, served: Served): 
 
 async function metricsAnswer({ metrics, health }: Served): Promise<Answer> {
   const body = await scrape(metrics, health);
-  return { status: 200, type: metrics.registry.contentType, body };
+  return { status: 200, type: METRICS_TYPE, body };
 }
 
 async function healthAnswer(health: Health, kind: HealthKind): Promise<Answer> {

@@ -19,11 +19,11 @@ export interface Service {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly shutdown: Shutdown;
-  /** Something that no retry mends: logs it, stops in order and exits with code 1. */
+  /** Something that no retry fixes: logs it, stops in order and exits with code 1. */
   readonly fail: (error: unknown, message: string) => void;
 }
 
-export interface ServiceOptions extends ConfigurationRules {
+interface ServiceOptions extends ConfigurationRules {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly out?: NodeJS.WritableStream & { isTTY?: boolean };
   readonly error?: NodeJS.WritableStream;
@@ -36,8 +36,8 @@ export interface ServiceOptions extends ConfigurationRules {
 export const ONE_OF_MANY: ServiceOptions = { name_engines: true };
 
 /**
- * The main of a process: reads the configuration, starts, and from then on stops when told to. A bad
- * configuration is told in plain words; a start that fails is logged (redacted) and what had been
+ * The main of a process: reads the configuration, starts, and from then on stops when asked to. A bad
+ * configuration is reported in plain words; a start that fails is logged (redacted) and what had been
  * started is stopped again. Both exit with code 1.
  */
 export async function runService(

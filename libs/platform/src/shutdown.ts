@@ -1,6 +1,6 @@
 import type { Logger } from './logger.js';
 
-export interface ShutdownOptions {
+interface ShutdownOptions {
   readonly logger: Pick<Logger, 'info' | 'error' | 'fatal'>;
   /** All steps together; what is not done by then is left undone. */
   readonly total_ms?: number;

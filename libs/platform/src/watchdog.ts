@@ -10,7 +10,7 @@ export interface Workload {
   readonly position: unknown;
 }
 
-export interface WatchdogOptions {
+interface WatchdogOptions {
   readonly look: () => Promise<readonly Workload[]>;
   /** How long a position may stand still while work waits. */
   readonly limit_seconds: number;

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import type { Instant } from '#libs/contracts';
 import { READ_SCHEMA, schemaName } from './schema.js';
 
@@ -9,7 +9,7 @@ export interface Checkpoint {
 }
 
 /** How far the read models are. */
-export interface ProjectedUpTo {
+interface ProjectedUpTo {
   /** Null before the first event. */
   readonly checkpoint: Checkpoint | null;
   /** When the last projected event was decided. */
@@ -19,7 +19,7 @@ export interface ProjectedUpTo {
 }
 
 export async function projectedUpTo(
-  pool: Pool,
+  pool: Pool | ClientBase,
   schema: string = READ_SCHEMA,
 ): Promise<ProjectedUpTo> {
   const { rows } = await pool.query<{

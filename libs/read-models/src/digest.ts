@@ -1,8 +1,8 @@
 import type { ClientBase, Pool } from 'pg';
-import { inOneView } from './queries/one-view.js';
+import { inOneView } from './one-view.js';
 import { READ_SCHEMA, READ_TABLES, schemaName, type ReadTable } from './schema.js';
 
-export interface TableDigest {
+interface TableDigest {
   readonly rows: number;
   /**
    * Two sums over all rows of 64-bit hashes of the whole row. The order of the rows does not matter;
@@ -47,7 +47,7 @@ const PRIMARY_KEYS: Readonly<Record<ReadTable, string>> = {
 };
 
 /** The rows of a key as each schema has it, as JSON; null where it has none. */
-export interface RowDifference {
+interface RowDifference {
   readonly left: Readonly<Record<string, unknown>> | null;
   readonly right: Readonly<Record<string, unknown>> | null;
 }

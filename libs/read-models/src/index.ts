@@ -2,6 +2,7 @@ export * from './checkpoint.js';
 export * from './digest.js';
 export * from './entry-key.js';
 export * from './look-up.js';
+export * from './one-view.js';
 export {
   allDeadLetters,
   deadLetters,
@@ -12,10 +13,9 @@ export {
 } from './operations/dead-letters.js';
 export * from './operations/parked-accounts.js';
 export * from './operations/redrive-queue.js';
-export { DEFAULT_PAGE, MAX_PAGE, type Page, type PageRequest } from './page.js';
+export { DEFAULT_PAGE, MAX_PAGE } from './page.js';
 export { SNAPSHOT_INTERVAL } from './projection/fold-batch.js';
 export * from './projection/projection.js';
-export type { StoredEvent } from './projection/projected-event.js';
 export * from './queries/accounts.js';
 export * from './queries/balance.js';
 export type { Entry } from './queries/entry.js';

@@ -32,7 +32,7 @@ export interface Questions {
   readonly requests: readonly RequestToLookUp[];
 }
 
-export type Snapshot =
+type Snapshot =
   /** The read side has nothing beyond the caller's head; nothing was shipped. */
   | { readonly kind: 'not_newer' }
   /** The account folded up to `head`; the caller owns it and may evolve it. */

@@ -20,7 +20,7 @@ export interface ReplacementOptions {
   readonly accept: 'equal' | 'any';
 }
 
-export interface Replacement {
+interface Replacement {
   readonly replaced: boolean;
   readonly differing: readonly ReadTable[];
   readonly live: Digest;

@@ -9,9 +9,9 @@ import type { Pool } from 'pg';
 import { EXIT, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { tableHeader, tableRow, type Column } from '../table.js';
-import { coordinateText } from '../verify/coordinates.js';
+import { coordinateText } from '../coordinates.js';
 
-export interface ListedLetters extends DeadLetterFilter {
+interface ListedLetters extends DeadLetterFilter {
   /** Undefined: of all tenants. */
   readonly tenant_id: string | undefined;
 }

@@ -12,9 +12,9 @@ import type { Pool } from 'pg';
 import { CouldNotRun, EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { counted } from '../table.js';
-import { coordinateText } from '../verify/coordinates.js';
+import { coordinateText } from '../coordinates.js';
 
-export interface RedrivePorts {
+interface RedrivePorts {
   readonly bus: Pick<MessageBus, 'publish'>;
   readonly pool: Pool;
 }
@@ -26,7 +26,7 @@ export const REDRIVEN_BY_DEFAULT: readonly DeadLetterReason[] = [
   'account_parked',
 ];
 
-/** Why no program and no repair will ever decide the same bytes; told to whoever redrives them. */
+/** Why no program and no repair will ever decide the same bytes; printed for whoever redrives them. */
 const HOPELESS: Partial<Record<DeadLetterReason, string>> = {
   undecodable: 'the same bytes are no JSON to any writer: the producer has to send a request',
   wrong_key: 'it would have the same key again: the producer has to send it with the right one',
@@ -35,7 +35,7 @@ const HOPELESS: Partial<Record<DeadLetterReason, string>> = {
   conflict: 'its id was decided with other content, and stays so: it needs an id of its own',
 };
 
-/** When the same bytes may be decided after all; told when there were such letters. */
+/** When the same bytes may be decided after all; printed when there were such letters. */
 const MAY_COME_BACK: Partial<Record<DeadLetterReason, string>> = {
   invalid_request: 'unless a writer was deployed since that takes them',
   occurred_in_future: 'unless the time that they name has come',
@@ -44,8 +44,8 @@ const MAY_COME_BACK: Partial<Record<DeadLetterReason, string>> = {
 /** Throws CouldNotRun for a reason that no redrive can help. */
 function refuseHopeless(reasons: readonly DeadLetterReason[]): void {
   const why = reasons.flatMap((reason) => {
-    const told = HOPELESS[reason];
-    return told === undefined ? [] : [`${reason} is not redriven: ${told}`];
+    const why = HOPELESS[reason];
+    return why === undefined ? [] : [`${reason} is not redriven: ${why}`];
   });
   if (why.length > 0) throw new CouldNotRun(why.join('\n'));
 }

@@ -6,7 +6,7 @@ import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { explanationText } from './explanation-text.js';
 
-export interface ExplainedRequest {
+interface ExplainedRequest {
   readonly tenant_id: string;
   readonly account_id: string;
   readonly request_id: string;
@@ -25,7 +25,7 @@ export async function explainRequest(
   if (explanation === undefined) {
     throw new NotFound(
       `tenant ${tenant_id}, account ${account_id} has no decision for ${request_id}: ` +
-        'not asked, not decided, or not projected yet (usage-ledger status tells)',
+        'not asked, not decided, or not projected yet (see usage-ledger status)',
     );
   }
   const stream = accountStream(accountKey(tenant_id, account_id));

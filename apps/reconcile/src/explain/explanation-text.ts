@@ -1,17 +1,23 @@
-import type { AccountEvent, Allocation, DecisionEvent, RejectionReason } from '#libs/contracts';
-import { arithmeticOf } from '#libs/ledger';
+import {
+  MAX_CREDITS_TEXT,
+  type AccountEvent,
+  type Allocation,
+  type DecisionEvent,
+  type RejectionReason,
+} from '#libs/contracts';
+import { arithmeticOf, MAX_OPEN_GRANTS, MIN_NOTICE_MS } from '#libs/ledger';
 import type { Explanation } from '#libs/read-models';
 import { counted, grouped as n } from '../table.js';
-import { coordinateText } from '../verify/coordinates.js';
+import { coordinateText } from '../coordinates.js';
 
 const WHY: Readonly<Record<RejectionReason, string>> = {
   insufficient_credits: 'the price is more than what is available',
   unknown_operation: 'the price book in force does not price the operation',
-  price_too_large: 'the price exceeds 10^15 credits',
+  price_too_large: `the price exceeds ${MAX_CREDITS_TEXT} credits`,
   already_expired: 'the grant would end before it counts',
-  too_many_open_grants: 'the account has 1,000 grants with something left',
+  too_many_open_grants: `the account has ${n(MAX_OPEN_GRANTS)} grants with something left`,
   version_exists: 'the price book has a version of that name',
-  effective_from_too_soon: 'a version must be announced 60 s ahead',
+  effective_from_too_soon: `a version must be announced ${MIN_NOTICE_MS / 1_000} s ahead`,
 };
 
 /** What was decided, in one sentence. */

@@ -87,13 +87,13 @@ function ledgerUrl(url = 'http://127.0.0.1:8080'): string {
 function atMostEvery(
   pause_ms: number,
   clock: () => number,
-  tell: (why: string) => void,
+  report: (why: string) => void,
 ): (why: string) => void {
-  let told_at = -Infinity;
+  let reported_at = -Infinity;
   return (why) => {
-    if (clock() - told_at < pause_ms) return;
-    told_at = clock();
-    tell(why);
+    if (clock() - reported_at < pause_ms) return;
+    reported_at = clock();
+    report(why);
   };
 }
 

@@ -60,7 +60,7 @@ it('says that a folder is none', async () => {
 });
 
 it('says what parts the columns of a header that is broken by it', async () => {
-  const hint = "a.csv: its columns seem to be parted by ;, give --delimiter ';'";
+  const hint = "a.csv: its columns seem to be separated by ;, give --delimiter ';'";
   await expect(rowsOf('"when";"who, where"\n"1";"2"\n')).rejects.toThrow(hint);
   expect(await rowsOf('"when";"who"\n"1";"2"\n', ';')).toHaveLength(1);
 });

@@ -94,7 +94,7 @@ export function delimiterHint(header: string, delimiter?: string): string | unde
   const { one, count } = counts.reduce((most, next) => (next.count > most.count ? next : most));
   if (count === 0 || one === delimiter) return undefined;
   const name = one === '\t' ? '\\t' : one;
-  return `its columns seem to be parted by ${name}, give --delimiter '${name}'`;
+  return `its columns seem to be separated by ${name}, give --delimiter '${name}'`;
 }
 
 async function firstLine(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry, { AbortError } from 'p-retry';
 import { z } from 'zod';
 import { Credits, Outcome } from '#libs/contracts';
@@ -30,9 +30,9 @@ export type BatchAnswer = z.infer<typeof BatchAnswer>;
 
 /** A grant's answer: decided, refused for ever, or not decided within the wait. */
 const GrantAnswer = z.object({ outcome: Outcome.optional(), reason: z.string().optional() });
-export type GrantAnswer = z.infer<typeof GrantAnswer> & { readonly status: number };
+type GrantAnswer = z.infer<typeof GrantAnswer> & { readonly status: number };
 
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly url: string;
   readonly key: string | undefined;
   /** Ends what waits and what is sent. */
@@ -110,7 +110,7 @@ const postUntilAnswered = (
     randomize: true,
     async onFailedAttempt({ error }) {
       on_retry(error.message);
-      if (error instanceof TryAgain) await delay(error.retry_after_ms, undefined, { signal });
+      if (error instanceof TryAgain) await sleep(error.retry_after_ms, undefined, { signal });
     },
   }).catch((error: unknown) => {
     signal.throwIfAborted();

@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CouldNotRun } from '../exit-code.js';
 import { inParallel } from '../in-parallel.js';
 import type { Gateway } from './gateway.js';
 
-export interface Pack {
+interface Pack {
   /** The same in every run over a file, so that a second run replays: its scope is the account. */
   readonly request_id: string;
   /** Whole credits in decimal. */
@@ -27,7 +27,7 @@ export function packGiver(
 
   const give = async (account_id: string) => {
     while (!(await isGranted(account_id))) {
-      await delay(PAUSE_MS, undefined, { signal: options.signal });
+      await sleep(PAUSE_MS, undefined, { signal: options.signal });
     }
     options.on_granted();
   };

@@ -12,7 +12,7 @@ import { rowReader, sourceName, type RowFault } from './row-request.js';
 import { settleBatch } from './settle-batch.js';
 import { countDecision, newTally, nothingCharged, tallyText } from './tally.js';
 
-export interface ImportOptions {
+interface ImportOptions {
   readonly file: string;
   readonly mapping: Mapping;
   readonly delimiter: string;

@@ -80,7 +80,7 @@ it('says in words what it came to', async () => {
     'replayed 0 decided before, by an earlier run or a try whose answer was lost',
     'credits 900 0 of them charged before',
     'decisions per second -',
-    'accounts granted 3 a pack each',
+    'accounts granted 3 one pack each',
     expect.stringContaining('another --name'),
     '',
   ]);
@@ -238,18 +238,21 @@ it.each([
 it.each([
   [';', ';'],
   ['\t', '\\t'],
-])('could not run: columns that are parted by %j, and goes on when told so', async (part, name) => {
-  const path = join(folder, 'parted.csv');
-  await writeFile(path, ['who', 'units'].join(part) + '\n' + ['alice', '2'].join(part) + '\n');
-  const argv = ['import', path, '--account', 'who', '--item', 'x=units'];
-  const env = { LEDGER_URL: gateway.url, LEDGER_DEV_KEY: KEY };
-  const refused = await commandLine(argv, { env });
-  expect(refused.exit_code).toBe(2);
-  expect(refused.stderr).toContain(`parted by ${name}, give --delimiter '${name}'\n`);
-  expect(gateway.calls).toEqual([]);
-  const { stdout } = await commandLine([...argv, '--delimiter', name], { env });
-  expect(stdout).toMatch(/^requests sent +1$/m);
-});
+])(
+  'could not run: columns that are separated by %j, and goes on when told so',
+  async (part, name) => {
+    const path = join(folder, 'parted.csv');
+    await writeFile(path, ['who', 'units'].join(part) + '\n' + ['alice', '2'].join(part) + '\n');
+    const argv = ['import', path, '--account', 'who', '--item', 'x=units'];
+    const env = { LEDGER_URL: gateway.url, LEDGER_DEV_KEY: KEY };
+    const refused = await commandLine(argv, { env });
+    expect(refused.exit_code).toBe(2);
+    expect(refused.stderr).toContain(`separated by ${name}, give --delimiter '${name}'\n`);
+    expect(gateway.calls).toEqual([]);
+    const { stdout } = await commandLine([...argv, '--delimiter', name], { env });
+    expect(stdout).toMatch(/^requests sent +1$/m);
+  },
+);
 
 it('shows an example in its help', async () => {
   const { exit_code, stdout } = await commandLine(['import', '--help']);

@@ -9,7 +9,7 @@ export interface RowBatch {
   readonly requests: readonly RowRequest[];
 }
 
-export interface BatchOptions {
+interface BatchOptions {
   /** Rows before this one are passed over. */
   readonly from_row: number;
   readonly batch_size: number;
@@ -18,7 +18,7 @@ export interface BatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Cuts a file's rows into batches; a row that cannot be billed is told and left out. */
+/** Cuts a file's rows into batches; a row that cannot be billed is reported and left out. */
 export async function* rowBatches(
   rows: CsvFile['rows'],
   read: (row: CsvRow) => RowResult,

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CouldNotRun } from '../exit-code.js';
 import { counted } from '../table.js';
 import type { BatchAnswer, Gateway, GatewayDecision } from './gateway.js';
@@ -10,7 +10,7 @@ export interface RowRequest {
   readonly body: UsageBody;
 }
 
-export interface Settling {
+interface Settling {
   /** `attempt` counts from 1. */
   readonly on_decided: (decision: GatewayDecision, attempt: number) => void;
   readonly on_invalid: (
@@ -44,7 +44,7 @@ export async function settleBatch(
     const now_ms = performance.now();
     if (rest.length < open.length) last_decision_ms = now_ms;
     else if (now_ms - last_decision_ms > settling.give_up_ms) throw undecided(rest.length);
-    else await delay(PAUSE_MS, undefined, { signal: settling.signal });
+    else await sleep(PAUSE_MS, undefined, { signal: settling.signal });
     settling.on_resent(rest.length);
     open = rest;
   }

@@ -1,7 +1,7 @@
 import type { GatewayDecision } from './gateway.js';
 
 /** What an import has come to so far. */
-export interface Tally {
+interface Tally {
   /** Data rows read. */
   rows: number;
   /** Rows that cannot be billed, refused here or by the gateway. */
@@ -93,7 +93,7 @@ export function tallyText(tally: Tally, decisions_per_second: number): string {
   }
   if (tally.bad_rows > 0) lines.push(['bad rows', number(tally.bad_rows), 'not charged']);
   if (tally.accounts_granted > 0) {
-    lines.push(['accounts granted', number(tally.accounts_granted), 'a pack each']);
+    lines.push(['accounts granted', number(tally.accounts_granted), 'one pack each']);
   }
   const width = Math.max(...lines.map(([, value]) => value.length));
   const table = lines

@@ -21,17 +21,17 @@ import type { Pool } from 'pg';
 import { CouldNotRun, EXIT, type ExitCode } from '../exit-code.js';
 import type { Output, Progress } from '../output.js';
 import { grouped, tableHeader, tableRow, type Column } from '../table.js';
-import { checkpointIn } from '../verify/checkpoint.js';
-import { inReadView } from '../verify/read-view.js';
+import { checkpointIn } from '../checkpoint.js';
+import { inReadView } from '../read-view.js';
 
-export interface RebuildOptions {
+interface RebuildOptions {
   /** Fill this schema, compare, and leave the live one in its place; undefined: replace it. */
   readonly into: string | undefined;
   /** Replace the live read models although they differ. */
   readonly accept_differences: boolean;
 }
 
-export interface RebuildPorts {
+interface RebuildPorts {
   readonly store: Pick<EventReader, 'readAll'>;
   readonly pool: Pool;
 }
@@ -105,7 +105,7 @@ function catchingUp({ store }: RebuildPorts, projection: Projection, progress: P
     let written = Promise.resolve();
     for await (const batch of store.readAll({ ...range, until: until.position })) {
       const applied = projection.apply(batch);
-      applied.catch(() => {}); // told by what follows
+      applied.catch(() => {}); // reported by what follows
       await written;
       written = applied.then(({ checkpoint, events }) => {
         at = checkpoint;

@@ -4,9 +4,9 @@ import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { grouped, signed, tableHeader, tableRow, type Column } from '../table.js';
 import { isAfter, type AsOf } from './as-of.js';
-import { foldStream } from './folding.js';
+import { foldStream } from '../fold-stream.js';
 
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly tenant_id: string;
   readonly account_id: string;
   /** Events after it are left out; undefined: none is. */

@@ -1,26 +1,26 @@
 import { ACCOUNT_STREAM_PREFIX, GROUPS, REQUEST_TOPICS, TOPICS } from '#libs/contracts';
 import type { EventReader } from '#libs/event-store';
-import type { MessageBus } from '#libs/message-bus';
+import { lagOf, type MessageBus } from '#libs/message-bus';
 import { openDeadLetters, parkedAccounts, projectedUpTo } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { EXIT, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { counted, grouped as n } from '../table.js';
 
-export interface StatusPorts {
+interface StatusPorts {
   readonly bus: Pick<MessageBus, 'positions'>;
   readonly store: Pick<EventReader, 'readAll'>;
   readonly pool: Pool;
 }
 
-/** A projector that is further behind is told as `at least` so many. */
+/** A projector that is further behind is reported as `at least` so many. */
 const MAX_COUNTED = 10_000;
 
 /** Where every worker stands, and what waits for a person. */
 export async function status(ports: StatusPorts, out: Output): Promise<ExitCode> {
   const { bus, pool } = ports;
-  const writer = await lagOf(bus, GROUPS.writer, REQUEST_TOPICS);
-  const filer = await lagOf(bus, GROUPS.dead_letters, [TOPICS.dead_letters]);
+  const writer = await lagByTopic(bus, GROUPS.writer, REQUEST_TOPICS);
+  const filer = await lagByTopic(bus, GROUPS.dead_letters, [TOPICS.dead_letters]);
   const { checkpoint, recorded_at, events } = await projectedUpTo(pool);
   const behind = await eventsAfter(ports.store, checkpoint?.position ?? null);
   const parked = await parkedAccounts(pool);
@@ -50,14 +50,14 @@ export async function status(ports: StatusPorts, out: Output): Promise<ExitCode>
 type Lag = Readonly<Record<string, number>>;
 
 /** Messages that a group has not passed yet, by topic. */
-async function lagOf(
+async function lagByTopic(
   bus: StatusPorts['bus'],
   group: string,
   topics: readonly string[],
 ): Promise<Lag> {
   const lag: Record<string, number> = Object.fromEntries(topics.map((topic) => [topic, 0]));
-  for (const { topic, begin, end, committed } of await bus.positions(group, topics)) {
-    lag[topic]! += end - (committed ?? begin);
+  for (const position of await bus.positions(group, topics)) {
+    lag[position.topic]! += lagOf(position);
   }
   return lag;
 }

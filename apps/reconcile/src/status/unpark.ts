@@ -4,7 +4,7 @@ import { unparkAccount } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
-import { foldStream } from '../replay/folding.js';
+import { foldStream } from '../fold-stream.js';
 
 /**
  * Lets an account be decided again. Its stream is folded first: throws InvariantBroken, and leaves it

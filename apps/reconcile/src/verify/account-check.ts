@@ -2,21 +2,21 @@ import { accountKey, accountStream, type StreamHead } from '#libs/contracts';
 import { foldEntry, newAccountFold, type AccountFold } from './account-fold.js';
 import { rowsOf, type AccountTables, type Ids } from './account-tables.js';
 import { compareBooks } from './book-keeping.js';
-import { eventText } from './coordinates.js';
+import { eventText } from '../coordinates.js';
 import {
-  difference,
+  rowDifference,
   expectedAccountRow,
   grantKey,
   snapshotKey,
   usageTotalKey,
 } from './expected-rows.js';
 import type { Check, Findings, Mismatch } from './findings.js';
-import type { Cursor } from './read-view.js';
+import type { Cursor } from '../read-view.js';
 import type { StreamHeads } from './stream-heads.js';
 import type { TenantPriceBooks } from './tenant-price-books.js';
 
-/** What the rows of an account are compared with, and where it is told. */
-export interface AccountAudit {
+/** What the rows of an account are compared with, and where it is reported. */
+interface AccountAudit {
   readonly tables: AccountTables;
   readonly schema: string;
   readonly streams: StreamHeads;
@@ -125,7 +125,7 @@ async function checkRows(fold: AccountFold, stream: string, audit: AccountAudit)
       const key = keyOf(row);
       const should_be = expected.get(key);
       expected.delete(key);
-      const differs = should_be ? difference(should_be, row) : 'a row that no event makes';
+      const differs = should_be ? rowDifference(should_be, row) : 'a row that no event makes';
       if (differs !== undefined) add(differs, key);
     }
     for (const key of expected.keys()) add('the row is missing', key);

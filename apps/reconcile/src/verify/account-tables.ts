@@ -1,5 +1,5 @@
 import { schemaName } from '#libs/read-models';
-import type { Cursor, ReadView } from './read-view.js';
+import type { Cursor, ReadView } from '../read-view.js';
 
 export interface Ids {
   readonly tenant_id: string;

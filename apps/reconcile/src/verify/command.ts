@@ -16,8 +16,8 @@ const HELP = `
 Every request that is still on the bus is followed to its one decision; every stream is checked link
 by link and folded; every row of the read models and every invoice is compared with the streams, at
 the position that the read models stand at. What is not decided yet is in flight, not a mismatch.
-Every event that the read models hold is decided again, by the price book in force then; those that are
-not projected yet are followed only, and decided again by the next verify.
+Every event that the read models hold is decided again, by the price book in force then. Events that are
+not projected yet are decided again from the accounts the read models hold.
 
 Memory: about 250 bytes per account, one bit per message, and the events that are not projected yet.
 

@@ -8,13 +8,13 @@ import {
   type MessageCoordinate,
 } from '#libs/contracts';
 import type { MessageBus, MessageValue } from '#libs/message-bus';
-import { coordinateText } from './coordinates.js';
+import { coordinateText } from '../coordinates.js';
 import type { Findings } from './findings.js';
-import type { ReadView } from './read-view.js';
+import type { ReadView } from '../read-view.js';
 import { filedDeadLetters } from './request-lookup.js';
 
 /** Dead letters on their topic. */
-export interface DeadLetters {
+interface DeadLetters {
   /** Not passed by the one who files them, by coordinate text of the original message. */
   readonly unfiled: Map<string, DeadLetterReason>;
   /** Passed by the one who files them. */

@@ -62,7 +62,7 @@ function decideAgain(
   const verdict = decide(
     requestsOf(decision)[0]!,
     before,
-    { prior: undefined },
+    undefined, // decided for the first time
     { now, source, fingerprint, price_book: books ? inForceAt(books, now) : NO_PRICES },
   );
   return verdict.kind === 'recorded' && verdict.events.length === 1 ? verdict.events[0] : undefined;

@@ -105,7 +105,7 @@ const sha256 = (text: string): string => hash('sha256', text, 'hex');
  * What differs between a row and what follows from the stream; undefined when nothing does. A state
  * that was folded by another version of the program is not compared: nobody uses it.
  */
-export function difference<Row extends object>(expected: Row, row: Row): string | undefined {
+export function rowDifference<Row extends object>(expected: Row, row: Row): string | undefined {
   const other_version = 'state_version' in row && row.state_version !== STATE_VERSION;
   for (const [field, value] of Object.entries(expected)) {
     if (other_version && field.startsWith('state')) continue;

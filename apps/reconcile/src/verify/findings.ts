@@ -50,7 +50,7 @@ export interface Findings {
   readonly first: Mismatch | undefined;
 }
 
-/** A broken ledger may have millions: the first ones are told, all are counted. */
+/** A broken ledger may have millions: the first ones are reported, all are counted. */
 const MAX_TOLD = 20;
 
 export function newFindings(out: Output): Findings {

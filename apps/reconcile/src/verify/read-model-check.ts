@@ -4,10 +4,10 @@ import type { Output } from '../output.js';
 import { checkAccount } from './account-check.js';
 import type { AccountFold } from './account-fold.js';
 import { nextAccount, openAccountTables } from './account-tables.js';
-import type { VerifiedCheckpoint } from './checkpoint.js';
+import type { VerifiedCheckpoint } from '../checkpoint.js';
 import type { Findings } from './findings.js';
 import { checkInvoices, type InvoiceSums } from './invoice-check.js';
-import type { ReadView } from './read-view.js';
+import type { ReadView } from '../read-view.js';
 import type { ProjectedAccounts } from './recent-again.js';
 import type { StreamHeads } from './stream-heads.js';
 import type { TenantPriceBooks } from './tenant-price-books.js';
@@ -28,7 +28,7 @@ export interface ReadModelSums {
 }
 
 /** What the read models are compared with. */
-export interface ReadModelAudit {
+interface ReadModelAudit {
   readonly view: ReadView;
   readonly schema: string;
   readonly streams: StreamHeads;

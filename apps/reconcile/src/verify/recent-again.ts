@@ -1,7 +1,7 @@
 import { ACCOUNT_STREAM_PREFIX, decodeAccountEvent, InvariantBroken } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { evolve, initialAccount, type Account } from '#libs/ledger';
-import { eventText } from './coordinates.js';
+import { eventText } from '../coordinates.js';
 import { decidedOtherwise } from './decide-again.js';
 import type { Findings } from './findings.js';
 import type { Recent } from './stream-check.js';
@@ -12,7 +12,7 @@ const BATCH = 2_000;
 /** By stream, as the read models hold it; undefined where they do not hold it whole. */
 export type ProjectedAccounts = Map<string, Account | undefined>;
 
-export interface RecentAgainAudit {
+interface RecentAgainAudit {
   readonly accounts: ProjectedAccounts;
   /** Streams that are broken, which are not looked at. */
   readonly broken: Set<string>;

@@ -1,6 +1,6 @@
 import type { Output } from '../output.js';
 import { counted, grouped } from '../table.js';
-import type { VerifiedCheckpoint } from './checkpoint.js';
+import type { VerifiedCheckpoint } from '../checkpoint.js';
 import type { Findings } from './findings.js';
 import type { ReadModelSums } from './read-model-check.js';
 import type { RequestCounts } from './request-check.js';

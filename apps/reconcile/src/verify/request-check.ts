@@ -8,9 +8,10 @@ import {
 } from '#libs/contracts';
 import type { MessageBus, PartitionPosition, ReceivedMessage } from '#libs/message-bus';
 import type { Progress } from '../output.js';
-import { coordinateText, type CoordinateSet } from './coordinates.js';
+import { coordinateText } from '../coordinates.js';
+import type { CoordinateSet } from './coordinate-set.js';
 import type { Findings } from './findings.js';
-import type { ReadView } from './read-view.js';
+import type { ReadView } from '../read-view.js';
 import {
   decisionsInView,
   filedDeadLetters,
@@ -20,7 +21,7 @@ import {
 import { REQUEST_OUTCOMES, requestOutcome, type RequestOutcome } from './request-outcome.js';
 import { termsFault } from './request-terms.js';
 
-export interface RequestAudit {
+interface RequestAudit {
   readonly view: ReadView;
   readonly schema: string;
   readonly recent: RecentDecisions;
@@ -88,7 +89,7 @@ async function checkMessages(
     );
     if (typeof outcome !== 'string') {
       audit.findings.add(outcome);
-      audit.sources.delete(coordinate); // told once
+      audit.sources.delete(coordinate); // reported once
       continue;
     }
     counts[outcome] += 1;

@@ -6,13 +6,13 @@ import {
 } from '#libs/contracts';
 import { int4Array, int8Array, textArray, uuidArray } from '#libs/platform';
 import { entryKey, OPS_SCHEMA, schemaName } from '#libs/read-models';
-import { coordinateText, eventText } from './coordinates.js';
-import type { ReadView } from './read-view.js';
+import { coordinateText, eventText } from '../coordinates.js';
+import type { ReadView } from '../read-view.js';
 import type { FoundDecision } from './request-outcome.js';
 import { isComparedWithRequest } from './request-terms.js';
 import type { DecidedRequest } from './stream-heads.js';
 
-export interface RequestIds {
+interface RequestIds {
   readonly tenant_id: string;
   readonly account_id: string;
   readonly request_id: string;

@@ -1,5 +1,5 @@
 import type { DeadLetterReason, MessageCoordinate } from '#libs/contracts';
-import { coordinateText } from './coordinates.js';
+import { coordinateText } from '../coordinates.js';
 import type { Mismatch } from './findings.js';
 
 /** The decision that a request id has, wherever it came from. */

@@ -2,9 +2,9 @@ import { ACCOUNT_STREAM_PREFIX } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { CouldNotRun } from '../exit-code.js';
 import type { Progress } from '../output.js';
-import { eventText } from './coordinates.js';
+import { eventText } from '../coordinates.js';
 import type { Findings } from './findings.js';
-import type { ReadView } from './read-view.js';
+import type { ReadView } from '../read-view.js';
 import {
   decisionsInView,
   foundDecision,
@@ -44,7 +44,7 @@ export interface Recent {
   readonly price_books: TenantPriceBooks;
 }
 
-export interface RecentAudit {
+interface RecentAudit {
   readonly view: ReadView;
   readonly schema: string;
   readonly findings: Findings;

@@ -7,14 +7,15 @@ import {
   type StreamHead,
 } from '#libs/contracts';
 import type { RecordedEvent } from '#libs/event-store';
-import { coordinateText, eventText, type CoordinateSet } from './coordinates.js';
+import { coordinateText, eventText } from '../coordinates.js';
+import type { CoordinateSet } from './coordinate-set.js';
 import type { Findings } from './findings.js';
 
 /** What the audit keeps of the streams: some 250 bytes for each. */
 export interface StreamHeads {
   /** By name of the stream. */
   readonly heads: Map<string, StreamHead>;
-  /** Streams that are broken: told once, not looked at any further. */
+  /** Streams that are broken: reported once, not looked at any further. */
   readonly broken: Set<string>;
   /** Messages that an event says it decided. */
   readonly sources: CoordinateSet;

@@ -1,7 +1,7 @@
 import { decodePriceBookEvent, InvariantBroken, priceBookStream } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { evolvePriceBooks, initialPriceBooks, type PriceBooks } from '#libs/ledger';
-import { eventText } from './coordinates.js';
+import { eventText } from '../coordinates.js';
 import { publishedOtherwise } from './decide-publication-again.js';
 import type { Findings } from './findings.js';
 

@@ -5,25 +5,26 @@ import { READ_SCHEMA } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { EXIT, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
-import { coordinateSet, coordinateText, eventText } from './coordinates.js';
+import { coordinateText, eventText } from '../coordinates.js';
+import { coordinateSet } from './coordinate-set.js';
 import { checkDeadLetters } from './dead-letter-check.js';
 import { newFindings, type Findings } from './findings.js';
 import { checkReadModels } from './read-model-check.js';
 import { decideRecentAgain } from './recent-again.js';
-import { inReadView, type ReadView } from './read-view.js';
+import { inReadView, type ReadView } from '../read-view.js';
 import { checkRequests } from './request-check.js';
-import { checkpointIn, type VerifiedCheckpoint } from './checkpoint.js';
+import { checkpointIn, type VerifiedCheckpoint } from '../checkpoint.js';
 import { followStreams, recentDecisions } from './stream-check.js';
 import { fieldsOf, newStreamHeads, type StreamHeads } from './stream-heads.js';
 import { reportVerified, type Verified } from './report.js';
 
-export interface VerifyPorts {
+interface VerifyPorts {
   readonly bus: Pick<MessageBus, 'scan' | 'positions'>;
   readonly store: Pick<EventReader, 'readAll' | 'holds'>;
   readonly pool: Pool;
 }
 
-export interface VerifyOptions {
+interface VerifyOptions {
   readonly schema?: string;
   readonly clock: () => number;
 }

@@ -21,7 +21,7 @@ export interface LedgerProcess {
   readonly ended: Promise<Ending>;
 }
 
-export interface LedgerProcessOptions {
+interface LedgerProcessOptions {
   /** What is started; the standalone, as `npm start` does, when it is not said. */
   readonly main?: string;
   /** Nothing else of the ledger's own variables reaches it. */

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DemoLedger } from './demo-ledger.js';
 import type { Answer } from './ledger-process.js';
@@ -19,8 +19,8 @@ export const say = (text = '') => void process.stdout.write(`${text}\n`);
 const step = (number: number, title: string) => say(`\n── ${number}. ${title}`);
 
 const show = (what: string, { status, body }: Answer, ...fields: string[]) => {
-  const told = fields.map((field) => `${field}=${JSON.stringify(body[field])}`);
-  say(`   ${what.padEnd(26)} → ${status}  ${told.join(' ')}`);
+  const shown = fields.map((field) => `${field}=${JSON.stringify(body[field])}`);
+  say(`   ${what.padEnd(26)} → ${status}  ${shown.join(' ')}`);
 };
 
 /** Shows the command as one would type it, runs it, and rejects unless it exits with 0. */
@@ -48,7 +48,7 @@ export async function showLedger(ledger: DemoLedger): Promise<void> {
   await showInvoice(ledger);
   step(7, 'Nothing lost, doubled or invented: bus, streams, read models and invoices agree');
   await runCommand(ledger, 'verify');
-  say('\nThat was it. `npm start` runs it on data that stays; README.md tells the rest.');
+  say('\nThat was it. `npm start` runs it on data that stays; README.md has the rest.');
 }
 
 async function importTrace(ledger: DemoLedger): Promise<void> {
@@ -72,7 +72,7 @@ async function projected(ledger: DemoLedger, events: number): Promise<void> {
     const { body } = await ledger.call('GET', `/v1/accounts?limit=${ACCOUNTS}`);
     const accounts = body['items'] as { revision: number }[];
     if (accounts.reduce((sum, { revision }) => sum + revision + 1, 0) >= events) return;
-    await delay(50);
+    await sleep(50);
   }
 }
 
@@ -153,7 +153,7 @@ async function sendUntilAnswered(
     const sent = ledger.call('POST', '/v1/usage', usage(id, 'text.generation'));
     const answer = await sent.catch((): undefined => undefined); // the connection broke
     if (answer && answer.status < 500) return { answer, attempts };
-    await delay(100);
+    await sleep(100);
   }
 }
 

@@ -2,7 +2,7 @@ import type { EventStore, RecordedEvent } from '../port.js';
 import { collect } from './streams.js';
 
 /** The events of a subscription that is running. */
-export interface Following {
+interface Following {
   readonly events: readonly RecordedEvent[];
   /** Resolves with the events once there are `count`; rejects when the subscription ended before. */
   reach(count: number): Promise<readonly RecordedEvent[]>;
@@ -10,7 +10,7 @@ export interface Following {
   stop(): Promise<void>;
 }
 
-export type Follow = (
+type Follow = (
   store: EventStore,
   prefix: string,
   options?: { readonly after?: string; readonly batch_size?: number },

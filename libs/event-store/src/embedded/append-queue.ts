@@ -1,7 +1,7 @@
 import type { AppendResult, StreamAppend } from '../port.js';
 
 /** Sends one call with at most one append per stream; rejects when its outcome is unknown. */
-export type Send = (appends: readonly StreamAppend[]) => Promise<readonly AppendResult[]>;
+type Send = (appends: readonly StreamAppend[]) => Promise<readonly AppendResult[]>;
 
 export interface QueueLimits {
   /** Most events and UTF-16 units of data in one call; a single append that has more goes alone. */
@@ -10,7 +10,7 @@ export interface QueueLimits {
   readonly waiting_units: number;
 }
 
-export interface AppendQueue {
+interface AppendQueue {
   append(append: StreamAppend): Promise<AppendResult>;
   /** Resolves when nothing waits and nothing is under way. */
   drained(): Promise<void>;

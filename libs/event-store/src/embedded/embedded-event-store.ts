@@ -13,7 +13,7 @@ import { newRecentEvents } from './recent-events.js';
 import { unlessAborted } from '../unless-aborted.js';
 import { subscription } from './subscription.js';
 
-export interface EmbeddedEventStoreOptions {
+interface EmbeddedEventStoreOptions {
   /** After this long without an answer an append is `unknown`. */
   readonly append_timeout_ms?: number;
   /** Told of each failed read of a subscription, and how often in a row; for logs and metrics. */

@@ -72,7 +72,7 @@ export async function pageOfAll(
   return { events, read_to, head };
 }
 
-export interface PageOfStream {
+interface PageOfStream {
   readonly events: readonly RecordedEvent[];
   /** Certain that no event of the stream followed at the time of the reading. */
   readonly ended: boolean;

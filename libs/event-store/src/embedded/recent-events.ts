@@ -10,7 +10,7 @@ export interface RecentEvents {
   after(position: number, count: number): readonly RecordedEvent[] | undefined;
 }
 
-export interface RecentLimits {
+interface RecentLimits {
   readonly events: number;
   /** UTF-16 units of data. */
   readonly units: number;

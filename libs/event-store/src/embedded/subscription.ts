@@ -7,7 +7,7 @@ import { requireWithinLog } from '../position.js';
 import { headOfLog, pageOfAll, type PageOfAll } from './reading.js';
 import type { RecentEvents } from './recent-events.js';
 
-export interface SubscriptionSources {
+interface SubscriptionSources {
   readonly pool: pg.Pool;
   /** What this process has committed lately. */
   readonly recent: RecentEvents;
@@ -82,7 +82,7 @@ async function nextPage(
   return pageOfAll(pool, { ...range, until: Number.MAX_SAFE_INTEGER });
 }
 
-/** Reads until it succeeds; undefined when the signal aborted. Throws what repeating does not mend. */
+/** Reads until it succeeds; undefined when the signal aborted. Throws what repeating does not fix. */
 async function persist<T>(
   { on_failure }: SubscriptionSources,
   ending: AbortSignal,

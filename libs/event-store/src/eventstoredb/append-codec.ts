@@ -5,12 +5,12 @@ const { fieldSize, lengthTag, MessageReader, putField, putVarint, varintSize, va
   protobuf;
 
 /** Two halves of a correlation id: one per call, and one counting up within it. */
-export interface CorrelationId {
+interface CorrelationId {
   readonly high: number;
   readonly low: number;
 }
 
-export interface AppendAnswer {
+interface AppendAnswer {
   /** 0/0 when the answer names none that we could have sent. */
   readonly to: CorrelationId;
   readonly result: AppendResult;

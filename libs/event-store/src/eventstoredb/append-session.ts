@@ -16,7 +16,7 @@ export interface AppendCounts {
   ignored: number;
 }
 
-export interface AppendSessionOptions {
+interface AppendSessionOptions {
   /** After this long without an answer an append is `unknown`. */
   readonly append_timeout_ms: number;
   /** Told of each call that ended, and how many did in a row. */
@@ -161,7 +161,7 @@ export class AppendSession {
     this.#reopen(this.#connection.failed(call.client, error));
   }
 
-  /** Opens the next call when the connection has been told, after a pause; at once the first time. */
+  /** Opens the next call when the connection knows of it, after a pause; at once the first time. */
   #reopen(told: Promise<void>): void {
     const max_ms = Math.min(REOPEN.max_ms, this.#options.append_timeout_ms / 2);
     const again = this.#failures - 1;

@@ -17,7 +17,7 @@ export interface Connection {
   /** What goes with each call: credentials, "leader only", and no deadline. */
   callArguments(): [grpc.Metadata, grpc.CallOptions];
   /**
-   * To be told of the error of a call of `on`: the client goes to the leader that it names, or looks
+   * To be given the error of a call of `on`: the client goes to the leader that it names, or looks
    * for a server again when it means that this one is away. Never rejects.
    */
   failed(on: grpc.Client, error: Error): Promise<void>;

@@ -13,7 +13,7 @@ export interface Persistence {
 
 const RETRY = { min_ms: 50, max_ms: 2_000 };
 
-/** What no repetition mends. */
+/** What no repetition fixes. */
 const FINAL: readonly unknown[] = [
   status.INVALID_ARGUMENT,
   status.PERMISSION_DENIED,

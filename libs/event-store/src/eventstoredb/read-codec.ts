@@ -8,7 +8,7 @@ export interface ReadEvent {
   readonly position: Position;
 }
 
-export type ReadAnswer =
+type ReadAnswer =
   | ({ readonly kind: 'event' } & ReadEvent)
   | { readonly kind: 'stream_not_found' }
   /** The stream's last revision, whether it can be read or not. */

@@ -26,7 +26,7 @@ export async function headOfLog(sources: AllSources): Promise<Head> {
 
 /**
  * The first event at or after a position. A new leader's log may end before it for a moment, which is
- * told and waited for; undefined when it still does after the timeout.
+ * reported and waited for; undefined when it still does after the timeout.
  */
 async function eventFrom(sources: AllSources, from: Position): Promise<ReadEvent | undefined> {
   const { persistence, behind_timeout_ms } = sources;

@@ -5,7 +5,7 @@ import type { Page, PageReader } from './pages.js';
 import { persist, type Persistence } from './persistence.js';
 import type { PageRequest } from './read-request.js';
 
-export interface StreamSources {
+interface StreamSources {
   readonly pages: PageReader;
   readonly on_failure: Persistence['on_failure'];
 }

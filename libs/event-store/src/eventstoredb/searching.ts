@@ -24,7 +24,7 @@ export interface PageOfAll {
   readonly source: object;
 }
 
-export interface Search {
+interface Search {
   /** The next matching events after a position. Throws InvariantBroken when no record begins there. */
   page(after: Position | null, count: number): Promise<PageOfAll>;
 }

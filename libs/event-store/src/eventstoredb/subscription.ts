@@ -13,7 +13,7 @@ const MAX_POLL_MS = 100;
 /** How often to ask where the log ends, while nothing comes. */
 const HEAD_PERIOD_MS = 1_000;
 
-export interface SubscriptionRange {
+interface SubscriptionRange {
   readonly prefix: string;
   readonly after: string | null;
   readonly batch_size: number;

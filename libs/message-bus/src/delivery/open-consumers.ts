@@ -1,7 +1,7 @@
 import type { Consumer } from '../port.js';
 
 /** The consumers and tails of one connection to a bus, which end with it. */
-export interface OpenConsumers {
+interface OpenConsumers {
   /** Rejects, and closes the consumer, when the connection was closed while it started. */
   readonly keep: (consumer: Consumer) => Promise<Consumer>;
   readonly close: () => Promise<void>;

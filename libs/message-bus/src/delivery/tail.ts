@@ -2,7 +2,7 @@ import type { Consumer, ReceivedMessage } from '../port.js';
 import type { Cursor, Feed } from './cursor.js';
 import { startLane } from './lane.js';
 
-export interface TailOptions {
+interface TailOptions {
   readonly topic: string;
   /** Offset per partition from which to follow. */
   readonly from: readonly number[];

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 
 /** Tells other processes that there is something to read. */
-export interface Announcer {
+interface Announcer {
   announce(topic: string): void;
-  /** Waits for what is being told. What is left untold others find when they look by themselves. */
+  /** Waits for what is being announced. What is left unannounced others find when they look by themselves. */
   close(): Promise<void>;
 }
 

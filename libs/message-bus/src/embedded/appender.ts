@@ -13,24 +13,24 @@ import { checkSize, messageBytes, normalText, normalValue } from '../message-val
 import { partitionOf } from '../partitioner.js';
 import type { OutgoingMessage } from '../port.js';
 import { createAdmission, type Load } from './admission.js';
-import { encodeBatch, type BatchPlace, type Record } from './record-batch.js';
+import { encodeBatch, type BatchPlace, type BusRecord } from './record-batch.js';
 import type { Topics } from './schema.js';
 
-export interface AppenderLimits {
+interface AppenderLimits {
   /** A publish waits while more than this is queued. */
   readonly max_queued_messages: number;
   readonly max_queued_bytes: number;
   /** Longest time from publish to its answer, with waiting and repeats. */
   readonly publish_timeout_ms: number;
   readonly retry: Backoff;
-  /** Told of each failure, also of one that a repeat may mend. */
+  /** Called for each failure, also for one that a repeat may fix. */
   readonly on_error: (error: unknown) => void;
 }
 
 /** Told of each batch right after its commit. */
-export type OnAppended = (place: BatchPlace, records: readonly Record[]) => void;
+type OnAppended = (place: BatchPlace, records: readonly BusRecord[]) => void;
 
-export interface Appender {
+interface Appender {
   /** Resolves when all messages are durable. Rejects when any may not be. */
   publish(topic: string, messages: readonly OutgoingMessage[]): Promise<void>;
   /** Refuses what comes, finishes what is queued. */
@@ -40,7 +40,7 @@ export interface Appender {
 /** Some messages of one publish; never split further, so its fate is one. */
 interface Chunk extends Load {
   readonly topic: string;
-  readonly records: readonly Record[];
+  readonly records: readonly BusRecord[];
   /** On the monotonic clock. */
   readonly deadline: number;
   readonly resolve: () => void;
@@ -110,7 +110,7 @@ export function createAppender(
     running = undefined;
   };
 
-  const enqueue = (topic: string, records: readonly Record[], load: Load, deadline: number) =>
+  const enqueue = (topic: string, records: readonly BusRecord[], load: Load, deadline: number) =>
     new Promise<void>((resolve, reject) => {
       const { messages, bytes } = load;
       queue.push({ topic, records, messages, bytes, deadline, resolve, reject });
@@ -141,7 +141,7 @@ export function createAppender(
 
 const NO_HEADERS = Object.freeze({});
 
-const recordOf = ({ key, value, headers }: OutgoingMessage): Record => ({
+const recordOf = ({ key, value, headers }: OutgoingMessage): BusRecord => ({
   key: key === null ? null : normalText(key),
   value: normalValue(value),
   headers: headers ?? NO_HEADERS,
@@ -170,7 +170,7 @@ function loads(topic: string, messages: readonly OutgoingMessage[]): Load[] {
 interface Batch {
   readonly topic: string;
   readonly partition: number;
-  readonly records: Record[];
+  readonly records: BusRecord[];
 }
 
 /** The records of each partition, in their order, become one batch. */

@@ -108,10 +108,6 @@ export async function embeddedMessageBus(
     },
     scan: (topic) => scan(pool, topics, topic),
     positions: (group, names) => readPositions(pool, topics, group, names),
-    partitions(topic) {
-      topics.idOf(topic);
-      return topics.partitions;
-    },
     async close() {
       closed = true;
       await consumers.close();

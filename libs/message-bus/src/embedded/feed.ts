@@ -3,13 +3,13 @@ import { int2Array, int4Array, int8Array } from '#libs/platform';
 import type pg from 'pg';
 import { readFairly, type Cursor, type Feed } from '../delivery/cursor.js';
 import type { ReceivedMessage } from '../port.js';
-import { decodeBatch, receive, type BatchPlace, type Record } from './record-batch.js';
+import { decodeBatch, receive, type BatchPlace, type BusRecord } from './record-batch.js';
 import { createRecentBatches } from './recent-batches.js';
 import type { Topics } from './schema.js';
 
-export interface EmbeddedFeed extends Feed {
+interface EmbeddedFeed extends Feed {
   /** This process has appended a batch. */
-  appended(place: BatchPlace, records: readonly Record[]): void;
+  appended(place: BatchPlace, records: readonly BusRecord[]): void;
   /** Another process has appended to these topics, or may have. */
   appendedElsewhere(topics: readonly string[]): void;
 }

@@ -7,7 +7,7 @@ import type { Consumer } from '../port.js';
 import type { Topics } from './schema.js';
 import { openSession } from './session.js';
 
-export interface GroupSettings extends MemberSettings {
+interface GroupSettings extends MemberSettings {
   readonly on_error: (error: unknown) => void;
 }
 
@@ -150,7 +150,7 @@ export async function joinGroup(
 const notify = (client: pg.ClientBase, group: number) =>
   client.query('select pg_notify($1, $2)', [CHANNEL, `${group}`]);
 
-/** Explicitly, so that the others find the locks free when they are told. */
+/** Explicitly, so that the others find the locks free when they are notified. */
 async function leave(client: pg.ClientBase, group: number): Promise<void> {
   await client.query('select pg_advisory_unlock_all()');
   await notify(client, group);

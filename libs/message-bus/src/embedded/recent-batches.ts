@@ -5,7 +5,7 @@ import type { ReceivedMessage } from '../port.js';
  * database for it. Per (topic, partition) one run without gaps, the oldest dropped first; what is not
  * here is in the database.
  */
-export interface RecentBatches {
+interface RecentBatches {
   add(messages: readonly ReceivedMessage[]): void;
   /** How many messages are here from this offset on; 0 when that one is not. */
   available(topic: string, partition: number, from: number): number;

@@ -1,7 +1,7 @@
 import type { Instant } from '#libs/contracts';
 import fc from 'fast-check';
 import { normalText, normalValue } from '../message-value.js';
-import { decodeBatch, encodeBatch, receive, type Record } from './record-batch.js';
+import { decodeBatch, encodeBatch, receive, type BusRecord } from './record-batch.js';
 
 const text = fc.string({ unit: 'binary' });
 const value = fc.oneof(
@@ -10,7 +10,7 @@ const value = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map((bytes) => normalValue(Buffer.from(bytes))),
   fc.constant(null),
 );
-const record: fc.Arbitrary<Record> = fc.record({
+const record: fc.Arbitrary<BusRecord> = fc.record({
   key: fc.option(text.map(normalText), { nil: null }),
   value,
   headers: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
@@ -33,7 +33,7 @@ it('gives back what went in, as a text that Postgres takes', () => {
 });
 
 it('counts offsets up from the base', () => {
-  const records: Record[] = [1, 2, 3].map((n) => ({ key: 'k', value: `${n}`, headers: {} }));
+  const records: BusRecord[] = [1, 2, 3].map((n) => ({ key: 'k', value: `${n}`, headers: {} }));
   const offsets = decodeBatch(encodeBatch(records), place).map(({ offset }) => offset);
   expect(offsets).toEqual([40, 41, 42]);
 });

@@ -3,10 +3,10 @@ import { isUtf8 } from 'node:buffer';
 import type { MessageValue, ReceivedMessage } from '../port.js';
 
 /** A message on its way into a partition: its value is normalised, its key well-formed. */
-export interface Record {
+export interface BusRecord {
   readonly key: string | null;
   readonly value: MessageValue;
-  readonly headers: Readonly<globalThis.Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** Where a batch stands. */
@@ -18,7 +18,7 @@ export interface BatchPlace {
   readonly timestamp: Instant;
 }
 
-type Headers = Record['headers'];
+type Headers = BusRecord['headers'];
 /** Key, length of the value in the text (null: no value), headers if any; 1 if the value is base64. */
 type Head = [key: string | null, length: number | null, headers?: Headers, base64?: 1];
 
@@ -29,7 +29,7 @@ const SEPARATOR = '\n';
  * The batch as one text: a line of JSON that describes the records, then their values end to end. So
  * a value is neither escaped nor searched; only one that text of Postgres cannot hold is base64.
  */
-export function encodeBatch(records: readonly Record[]): string {
+export function encodeBatch(records: readonly BusRecord[]): string {
   const heads: Head[] = [];
   let values = '';
   for (const { key, value, headers } of records) {
@@ -67,10 +67,10 @@ function fromBase64(text: string): MessageValue {
 }
 
 /** What a reader of the batch gets, without the way through the database. */
-export const receive = (records: readonly Record[], place: BatchPlace): ReceivedMessage[] =>
+export const receive = (records: readonly BusRecord[], place: BatchPlace): ReceivedMessage[] =>
   records.map((record, index) => received(place, index, record));
 
-const received = (place: BatchPlace, index: number, record: Record): ReceivedMessage => ({
+const received = (place: BatchPlace, index: number, record: BusRecord): ReceivedMessage => ({
   topic: place.topic,
   partition: place.partition,
   offset: place.base + index,

@@ -1,9 +1,9 @@
-import { backoffMs, type Backoff } from '#libs/platform';
+import { backoffMs, within, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { createBell } from '../delivery/bell.js';
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly channel: string;
   /** The connection is made; rejecting ends it and makes another. */
   readonly opened: (client: pg.ClientBase) => Promise<void>;
@@ -53,15 +53,15 @@ export function openSession(pool: pg.Pool, options: SessionOptions): Session {
     });
     try {
       await client.query(`listen ${options.channel}`);
-      await withTimeout(options.opened(client));
+      await answered(options.opened(client));
       while (!closing) {
         bell.clear();
         if (broken !== undefined) throw broken;
-        await withTimeout(options.tick(client, payloads.splice(0)));
+        await answered(options.tick(client, payloads.splice(0)));
         failures = 0;
         if (!closing) await bell.heard(options.interval_ms);
       }
-      if (broken === undefined) await withTimeout(options.leave(client));
+      if (broken === undefined) await answered(options.leave(client));
     } finally {
       client.removeAllListeners('notification');
       options.lost();
@@ -92,17 +92,5 @@ export function openSession(pool: pg.Pool, options: SessionOptions): Session {
   };
 }
 
-async function withTimeout(work: Promise<void>): Promise<void> {
-  const timer = new AbortController();
-  const late = async () => {
-    await sleep(TICK_TIMEOUT_MS, undefined, { signal: timer.signal, ref: false });
-    throw new Error(`no answer from Postgres within ${TICK_TIMEOUT_MS} ms`);
-  };
-  const given_up = late();
-  given_up.catch(() => {}); // also when the timer is stopped
-  try {
-    await Promise.race([work, given_up]);
-  } finally {
-    timer.abort();
-  }
-}
+const answered = (work: Promise<void>): Promise<void> =>
+  within(TICK_TIMEOUT_MS, work, 'no answer from Postgres');

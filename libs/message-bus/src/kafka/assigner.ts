@@ -7,7 +7,7 @@ const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
 const NAME = 'usage-ledger-together';
 const VERSION = 0;
 
-export interface TogetherSettings {
+interface TogetherSettings {
   /** Partitions that every topic of the group must have. */
   readonly partitions: number;
   readonly hooks: GroupHooks;
@@ -62,7 +62,7 @@ function checkPartitions(cluster: Cluster, topics: readonly string[], expected: 
   }
 }
 
-export interface Wish {
+interface Wish {
   readonly member: string;
   readonly held: readonly number[];
 }

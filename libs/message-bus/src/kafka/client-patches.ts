@@ -32,25 +32,26 @@ export interface HookedAssigner extends Assigner {
 }
 
 // A patch of another version would change what nobody has read.
-for (const method of [
+const GROUP_METHODS = [
   'joinAndSync',
   'fetch',
   'recoverFromFetch',
   'recoverFromOffsetOutOfRange',
   'heartbeat',
   'leave',
+];
+for (const [patched, methods] of [
+  [ConsumerGroup, GROUP_METHODS],
+  [BatchOf, ['isEmptyDueToFiltering']],
+  [RequestQueue, ['scheduleCheckPendingRequests']],
+  [SocketRequest, ['timeoutRequest']],
+  [BrokerPool, ['removeBroker']],
 ] as const) {
-  if (typeof ConsumerGroup.prototype[method] !== 'function')
-    throw new Error(`kafkajs is not 2.2.4: ConsumerGroup has no ${method}`);
+  for (const method of methods) {
+    if (method in patched.prototype) continue;
+    throw new Error(`kafkajs is not 2.2.4: ${patched.name} has no ${method}`);
+  }
 }
-if (typeof BatchOf.prototype.isEmptyDueToFiltering !== 'function')
-  throw new Error('kafkajs is not 2.2.4: Batch has no isEmptyDueToFiltering');
-if (typeof RequestQueue.prototype.scheduleCheckPendingRequests !== 'function')
-  throw new Error('kafkajs is not 2.2.4: RequestQueue has no scheduleCheckPendingRequests');
-if (typeof SocketRequest.prototype.timeoutRequest !== 'function')
-  throw new Error('kafkajs is not 2.2.4: SocketRequest has no timeoutRequest');
-if (typeof BrokerPool.prototype.removeBroker !== 'function')
-  throw new Error('kafkajs is not 2.2.4: BrokerPool has no removeBroker');
 
 const hooksOf = (group: ConsumerGroup) =>
   group.assigners.find((one): one is HookedAssigner => 'hooks' in one)?.hooks;

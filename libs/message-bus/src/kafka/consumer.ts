@@ -1,4 +1,4 @@
-import { backoffMs, SHUTDOWN_MS } from '#libs/platform';
+import { backoffMs, SHUTDOWN_MS, within } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type EachBatchPayload, type Kafka } from 'kafkajs';
 import type { Consumer } from '../port.js';
@@ -9,7 +9,6 @@ import { fatalCause, Superseded } from './errors.js';
 import { createGroupMember, type GroupMemberSettings } from './group-member.js';
 import { receivedMessages } from './received.js';
 import { watchSilence } from './silence.js';
-import { within } from './within.js';
 
 export interface ConsumerSettings extends GroupMemberSettings {
   readonly partitions: number;

@@ -35,7 +35,7 @@ export class Superseded extends Error {
   readonly retriable = false;
 }
 
-// Trying again cannot mend these; a person must.
+// Trying again cannot fix these; a person must.
 const FATAL_TYPES = new Set([
   'CLUSTER_AUTHORIZATION_FAILED',
   'GROUP_AUTHORIZATION_FAILED',

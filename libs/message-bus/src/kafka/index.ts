@@ -1,18 +1,17 @@
 import type { Admin } from 'kafkajs';
 import type { MessageBus } from '../port.js';
 import type { KafkaConnection } from './connection.js';
-import type { KafkaBusConfig } from './kafka-bus.js';
+import type { KafkaBusOptions } from './kafka-bus.js';
 
-export type { KafkaConnection } from './connection.js';
-export { OffsetLost, TopicsRefused, TopicUnfit } from './errors.js';
-export type { KafkaBusConfig } from './kafka-bus.js';
-export { createTopics, ledgerTopics, topicFaults, type TopicPlan } from './topics.js';
+export { TopicsRefused } from './errors.js';
+export type { KafkaBusOptions } from './kafka-bus.js';
+export { createTopics, ledgerTopics, topicFaults } from './topics.js';
 
 // Kafka's client is loaded when it is first used: an embedded ledger never needs it.
 
-export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBus> {
+export async function kafkaMessageBus(options: KafkaBusOptions): Promise<MessageBus> {
   const { kafkaMessageBus: open } = await import('./kafka-bus.js');
-  return open(config);
+  return open(options);
 }
 
 export async function withAdmin<T>(

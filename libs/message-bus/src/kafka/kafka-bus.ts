@@ -10,14 +10,14 @@ import { scanTopic } from './scan.js';
 import { startTail } from './tail.js';
 import { requireTopics } from './topics.js';
 
-export interface KafkaBusConfig {
+export interface KafkaBusOptions {
   readonly connection: KafkaConnection;
   /** Topics that will be used. Each must exist, with the settings of topics.ts. */
   readonly topics: readonly string[];
   /** Partitions that each of them must have. */
   readonly partitions: number;
   /**
-   * Told what no restart can mend: an offset that the log has lost, another number of partitions, no
+   * Called with what no restart can fix: an offset that the log has lost, another number of partitions, no
    * right to read. The consumer has ended; the process should too, so that somebody looks.
    */
   readonly on_fatal: (error: Error) => void;
@@ -50,8 +50,8 @@ const POSITIONS_TIMEOUT_MS = 10_000;
  * The message bus on a Kafka cluster. Rejects with TopicUnfit when a topic is missing, has another
  * number of partitions or bears its producers' times (F18).
  */
-export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBus> {
-  const settings = { ...DEFAULTS, ...config };
+export async function kafkaMessageBus(options: KafkaBusOptions): Promise<MessageBus> {
+  const settings = { ...DEFAULTS, ...options };
   const { topics, partitions, retry, on_error } = settings;
   await withAdmin(settings.connection, (admin) => requireTopics(admin, topics, partitions));
   const client = createClient(settings.connection);
@@ -66,12 +66,10 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
   const consumers = openConsumers();
   let closed = false;
 
-  const known = (topic: string) => {
-    if (!topics.includes(topic)) throw new Error(`no such topic: ${topic}`);
-  };
   const open = (wanted: readonly string[]) => {
     if (closed) throw new Error('the message bus is closed');
-    wanted.forEach(known);
+    const unknown = wanted.find((topic) => !topics.includes(topic));
+    if (unknown !== undefined) throw new Error(`no such topic: ${unknown}`);
   };
   const look = (group: string, wanted: readonly string[]) =>
     leaders.repeat(() => positionsOf(cluster, leaders, group, wanted));
@@ -104,10 +102,6 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     positions(group: string, wanted: readonly string[]) {
       open(wanted);
       return positions(group, wanted);
-    },
-    partitions(topic: string) {
-      known(topic);
-      return partitions;
     },
     async close() {
       closed = true;

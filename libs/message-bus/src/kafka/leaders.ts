@@ -1,8 +1,7 @@
-import { backoffMs, SHUTDOWN_MS, type Backoff } from '#libs/platform';
+import { backoffMs, SHUTDOWN_MS, within, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker, Cluster } from 'kafkajs';
 import { brokenAddress, fatalCause } from './errors.js';
-import { within } from './within.js';
 
 /** Who leads which partition, kept up while leaders move. */
 export interface Leaders {
@@ -28,7 +27,7 @@ export interface Leaders {
  */
 export type LogEdge = 'begin' | 'end';
 
-export type LogEnds = { readonly partition: number } & { readonly [edge in LogEdge]: number };
+type LogEnds = { readonly partition: number } & { readonly [edge in LogEdge]: number };
 
 const MOST_ATTEMPTS = 8;
 const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 8;

@@ -6,7 +6,7 @@ import type { Leaders } from './leaders.js';
 /** Next offset to read, per partition. */
 export type Offsets = Map<number, number>;
 
-export interface FetchLimits {
+interface FetchLimits {
   /** How long the broker may wait for the first message. */
   readonly max_wait_ms: number;
   readonly max_bytes: number;

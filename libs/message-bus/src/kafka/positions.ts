@@ -1,8 +1,8 @@
+import { within } from '#libs/platform';
 import type { Cluster } from 'kafkajs';
 import type { PartitionPosition } from '../port.js';
 import { OffsetLost } from './errors.js';
 import type { Leaders, LogEdge } from './leaders.js';
-import { within } from './within.js';
 
 type Look = (group: string, topics: readonly string[]) => Promise<PartitionPosition[]>;
 

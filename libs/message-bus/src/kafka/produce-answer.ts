@@ -16,7 +16,7 @@ response.parse = (answer) =>
 export const answerBehind = (error: unknown): ProduceAnswer | undefined =>
   answers.get(error as object);
 
-export interface Target {
+interface Target {
   readonly topic: string;
   readonly partition: number;
 }

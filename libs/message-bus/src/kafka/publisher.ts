@@ -1,4 +1,4 @@
-import { backoffMs, type Backoff } from '#libs/platform';
+import { backoffMs, within, type Backoff } from '#libs/platform';
 import type { Broker, Message } from 'kafkajs';
 import { checkSize, MAX_MESSAGE_BYTES, messageBytes } from '../message-value.js';
 import { partitionOf } from '../partitioner.js';
@@ -7,7 +7,6 @@ import { REQUEST_TIMEOUT_MS } from './connection.js';
 import { fatalCause } from './errors.js';
 import type { Leaders } from './leaders.js';
 import { answerBehind, refusedTargets, type ProduceAnswer } from './produce-answer.js';
-import { within } from './within.js';
 
 export interface PublisherSettings {
   readonly retry: Backoff;
@@ -19,7 +18,7 @@ export interface PublisherSettings {
   readonly close_timeout_ms: number;
 }
 
-export interface Publisher {
+interface Publisher {
   publish(topic: string, partitions: number, messages: readonly OutgoingMessage[]): Promise<void>;
   /** Takes nothing more; resolves when what waits is durable or given up. */
   close(): Promise<void>;

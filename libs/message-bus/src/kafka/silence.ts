@@ -1,4 +1,4 @@
-export interface SilenceWatch {
+interface SilenceWatch {
   readonly heard: () => void;
   readonly stop: () => void;
 }

@@ -8,7 +8,7 @@ import { receivedMessages } from './received.js';
 
 const LIMITS = { max_wait_ms: 250, max_bytes: 4_000_000 };
 
-export interface TailSettings {
+interface TailSettings {
   readonly topic: string;
   readonly handler: (messages: readonly ReceivedMessage[]) => void;
   /** Told what the handler throws, and what goes wrong on the way; the tail goes on. */

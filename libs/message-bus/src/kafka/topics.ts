@@ -13,12 +13,7 @@ export interface TopicPlan {
 
 const DAY_MS = 24 * 60 * 60_000;
 
-/**
- * Requests and usage stay longer than any outage of the writer may last: what retention takes before it
- * was read is lost usage. In the same window `reconcile verify` can hold every decision against its
- * message. Dead letters carry their original bytes and go by the same rule; a decision can be had
- * again from its stream, so a week is enough for whoever listens.
- */
+/** infra/kafka/README.md says why so long: what retention takes before it was read is lost usage. */
 const RETENTION_DAYS = {
   [TOPICS.usage]: 30,
   [TOPICS.requests]: 30,

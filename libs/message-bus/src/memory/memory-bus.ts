@@ -14,21 +14,21 @@ import type {
 import { commit, createGroup, join, leave, type MemoryGroup } from './memory-group.js';
 import { append, createLog, type TopicLog } from './topic-log.js';
 
-export interface MemoryBusOptions {
+interface MemoryBusOptions {
   readonly topics: readonly string[];
   readonly partitions: number;
   readonly retry?: Backoff;
   readonly lanes?: number;
   /** The broker's clock, in ms since 1970. */
   readonly now_ms?: () => number;
-  /** Told what the handler of a tail throws. */
+  /** Called with what the handler of a tail throws. */
   readonly on_error?: (error: unknown) => void;
 }
 
 /** What lives on when its connections end: as a broker, but gone with the process. */
 export interface MemoryBroker {
   connect(): MessageBus;
-  /** The broker forgets the members of a connection, which is not told, as when its process dies. */
+  /** The broker forgets the members of a connection without its knowing, as when its process dies. */
   cut(bus: MessageBus): void;
   /** The members of a connection lose their partitions, learn of it, and join again. */
   evict(bus: MessageBus): void;
@@ -137,7 +137,6 @@ export function memoryBroker(options: MemoryBusOptions): MemoryBroker {
       async positions(group, topics) {
         return topics.flatMap((topic) => positions(logOf(topic), groups.get(group)));
       },
-      partitions: (topic) => logOf(topic).partitions.length,
       async close() {
         session.closed = true;
         await consumers.close();

@@ -28,7 +28,7 @@ export function join(group: MemoryGroup, member: Member, topics: readonly string
   rebalance(group);
 }
 
-/** Gives the partitions of a member to the others. The member is not told. */
+/** Gives the partitions of a member to the others. The member does not learn of it. */
 export function leave(group: MemoryGroup, member: Member): void {
   if (!group.members.delete(member)) return;
   for (const [partition, owner] of group.owners.entries()) {

@@ -29,7 +29,7 @@ export class PassErrorsOn implements RpcExceptionFilter {
   }
 }
 
-export type BatchTransportOptions = Omit<ConsumeOptions, 'handler'>;
+type BatchTransportOptions = Omit<ConsumeOptions, 'handler'>;
 
 /**
  * Hands whole batches of a consumer group to the `@EventPattern(<group>)` handler of a Nest

@@ -35,7 +35,6 @@ export interface ServerProcess {
 
 export interface ServerSettings {
   readonly fsync: boolean;
-  readonly shared_buffers_mb: number;
 }
 
 export const SUPERUSER = 'postgres';
@@ -135,7 +134,7 @@ async function succeeded(child: ChildProcess): Promise<void> {
   if (code !== 0) throw new Error(`initdb ended with ${signal ?? code}: ${await said}`);
 }
 
-/** While this process exits, when nothing can be waited for, nor told. */
+/** While this process exits, when nothing can be waited for, nor logged. */
 function discardNow(paths: readonly string[], child: ChildProcess | undefined): void {
   try {
     if (child?.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
@@ -204,7 +203,7 @@ const serverSettings = (port: number, settings: ServerSettings) => ({
   fsync: settings.fsync ? 'on' : 'off',
   synchronous_commit: settings.fsync ? 'on' : 'off',
   full_page_writes: settings.fsync ? 'on' : 'off',
-  shared_buffers: `${settings.shared_buffers_mb}MB`,
+  shared_buffers: '512MB',
   wal_buffers: '16MB',
   max_wal_size: '4GB',
   min_wal_size: settings.fsync ? '1GB' : '80MB',

@@ -2,12 +2,13 @@ import { mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { CannotStart } from '../listening.js';
 import * as cluster from './cluster-process.js';
 import { serverPort } from './server-port.js';
 import { isRetriable } from './failure.js';
 import { clientConfig } from './pool.js';
 
-export interface EmbeddedPostgresOptions {
+interface EmbeddedPostgresOptions {
   /** Holds the cluster (`postgres/`) and its log; made when missing, kept after stop(). */
   readonly data_dir: string;
   /**
@@ -17,8 +18,7 @@ export interface EmbeddedPostgresOptions {
   readonly access: 'own' | 'share';
   /** false only for throw-away data. */
   readonly fsync: boolean;
-  readonly shared_buffers_mb?: number;
-  /** Told when the server was lost and is started again. */
+  /** Called when the server was lost and is started again. */
   readonly on_error?: (error: unknown) => void;
 }
 
@@ -29,16 +29,11 @@ export interface EmbeddedPostgres {
 }
 
 /** Another process owns the server of this data directory. */
-export class DataDirectoryInUse extends Error {
-  override readonly name = 'DataDirectoryInUse';
-
-  constructor(data_dir: string, owner: string) {
-    super(
-      `the data directory ${resolve(data_dir)} is in use by another process: ${owner}. Stop it, or ` +
-        'set DATA_DIR to another folder',
-    );
-  }
-}
+const inUse = (data_dir: string, owner: string) =>
+  new CannotStart(
+    `the data directory ${resolve(data_dir)} is in use by another process: ${owner}. Stop it, or ` +
+      'set DATA_DIR to another folder',
+  );
 
 // A session lock is a lease without a clock: it is gone when the owner's connection is.
 const OWNER_LOCK = 0x6f776e;
@@ -59,16 +54,13 @@ export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
   const files = cluster.clusterFiles(options.data_dir);
-  const settings = {
-    fsync: options.fsync,
-    shared_buffers_mb: options.shared_buffers_mb ?? 512,
-  };
+  const settings = { fsync: options.fsync };
   await mkdir(options.data_dir, { recursive: true });
   await cluster.initialise(files, settings);
 
   const lease = await takeOwnership(files, settings, options.access);
   if (lease.client !== undefined) return own(files, settings, lease, options.on_error);
-  if (options.access === 'own') throw new DataDirectoryInUse(options.data_dir, lease.owner);
+  if (options.access === 'own') throw inUse(options.data_dir, lease.owner);
   return { url: lease.url, stop: async () => {} };
 }
 
@@ -186,7 +178,7 @@ function own(
 
   const hold = (lease: Lease) => {
     if (lease.client === undefined) {
-      throw new DataDirectoryInUse(dirname(files.folder), lease.owner);
+      throw inUse(dirname(files.folder), lease.owner);
     }
     client = lease.client.once('end', () => {
       client = undefined;

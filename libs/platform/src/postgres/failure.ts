@@ -8,7 +8,7 @@ import { types } from 'node:util';
  *   deadlock, lock or statement timeout, no room). Repeat it.
  * - `permanent`: repeating will not help.
  */
-export type PostgresFailure = 'connection' | 'rolled_back' | 'permanent';
+type PostgresFailure = 'connection' | 'rolled_back' | 'permanent';
 
 const LOST_CODES = new Set([
   '40003', // statement completion unknown

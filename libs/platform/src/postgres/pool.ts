@@ -1,12 +1,11 @@
 import pg from 'pg';
 
-export interface PoolOptions {
+interface PoolOptions {
   /** Shown in pg_stat_activity. */
   readonly application_name: string;
   readonly max_connections: number;
-  /** Told of connections that break while idle; the pool replaces them. */
+  /** Called for connections that break while idle; the pool replaces them. */
   readonly on_error?: (error: Error) => void;
-  readonly connect_timeout_ms?: number;
   /** The client's own deadline of a statement, so that a dead network cannot hold a caller. */
   readonly query_timeout_ms?: number;
 }
@@ -59,7 +58,7 @@ export function clientConfig(url: string, options: Omit<PoolOptions, 'max_connec
   return {
     connectionString: url,
     application_name: options.application_name,
-    connectionTimeoutMillis: options.connect_timeout_ms ?? 10_000,
+    connectionTimeoutMillis: 10_000,
     query_timeout: options.query_timeout_ms ?? 60_000,
     keepAlive: true,
     options: SETTINGS.map(([name, value]) => `-c ${name}=${value}`).join(' '),

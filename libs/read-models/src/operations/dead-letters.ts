@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Pool } from 'pg';
 import {
   deadLetterOf,
+  ID_PATTERN,
   originalBytes,
   storableText,
   type DeadLetter,
@@ -53,8 +54,8 @@ const bytesOf = (text: string | null): Buffer | null => (text === null ? null : 
 
 /** The key's tenant, unless the content names another one: then it is nobody's to see. */
 function tenantOf(letter: DeadLetter): string | null {
-  const [, tenant_id] = /^([A-Za-z0-9_.:@-]{1,128})\//.exec(letter.key ?? '') ?? [];
-  if (tenant_id === undefined) return null;
+  const [tenant_id = '', account_id] = (letter.key ?? '').split('/', 2);
+  if (account_id === undefined || !ID_PATTERN.test(tenant_id)) return null;
   const claimed = claimedTenant(letter);
   return claimed === undefined || claimed === tenant_id ? tenant_id : null;
 }

@@ -11,11 +11,11 @@ export interface AccountToPark {
   readonly source: MessageCoordinate;
 }
 
-export interface ParkedAccount extends AccountToPark {
+interface ParkedAccount extends AccountToPark {
   readonly parked_at: Instant;
 }
 
-/** Sets an account's requests aside from now on. The first reason stands, however often it is told. */
+/** Sets an account's requests aside from now on. The first reason stands, however often it is parked. */
 export async function parkAccount(pool: Pool, account: AccountToPark): Promise<void> {
   const { tenant_id, account_id, reason, source } = account;
   await pool.query(

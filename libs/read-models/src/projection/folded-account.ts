@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { accountKey, GENESIS, type AccountKey, type StreamHead } from '#libs/contracts';
+import { accountKey, GENESIS, idsOfKey, type AccountKey, type StreamHead } from '#libs/contracts';
 import { decodeAccount, initialAccount, STATE_VERSION, type Account } from '#libs/ledger';
 import { textArray } from '#libs/platform';
 import { foldEntries } from '../history.js';
@@ -12,18 +12,9 @@ export interface FoldedAccount {
   head: StreamHead;
 }
 
-/** Tenant and account of a key; an id holds no slash. */
-function idsOf(key: AccountKey): [Account['tenant_id'], Account['account_id']] {
-  const slash = key.indexOf('/');
-  return [
-    key.slice(0, slash) as Account['tenant_id'],
-    key.slice(slash + 1) as Account['account_id'],
-  ];
-}
-
 export const newAccount = (key: AccountKey): FoldedAccount => ({
   key,
-  account: initialAccount(...idsOf(key)),
+  account: initialAccount(...idsOfKey(key)),
   head: GENESIS,
 });
 
@@ -42,7 +33,7 @@ export async function loadAccounts(
   schema: string,
   keys: readonly AccountKey[],
 ): Promise<FoldedAccount[]> {
-  const ids = keys.map(idsOf);
+  const ids = keys.map(idsOfKey);
   const { rows } = await pool.query<AccountRow>(
     // The limit keeps the planner at one probe of the primary key per account, whatever it believes.
     `select a.tenant_id, a.account_id, a.revision, encode(a.chain, 'hex') as chain,

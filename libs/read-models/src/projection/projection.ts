@@ -44,7 +44,7 @@ export interface Projection {
 }
 
 /** So that no total of one batch can outgrow a bigint. */
-export const MAX_PROJECTION_BATCH = 4_000;
+const MAX_PROJECTION_BATCH = 4_000;
 
 const DEFAULT_CACHE_WEIGHT = 200_000;
 

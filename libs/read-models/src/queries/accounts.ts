@@ -1,9 +1,9 @@
 import type { Pool } from 'pg';
-import type { Credits, Instant } from '#libs/contracts';
+import { ID_PATTERN, type Credits, type Instant } from '#libs/contracts';
 import { keyOfCursor, limitOf, pageOf, type Page, type PageRequest } from '../page.js';
 import { OPS_SCHEMA, READ_SCHEMA, schemaName } from '../schema.js';
 
-export interface AccountSummary {
+interface AccountSummary {
   readonly account_id: string;
   readonly available: Credits;
   readonly reserved: Credits;
@@ -11,8 +11,6 @@ export interface AccountSummary {
   /** When something on it falls due next. */
   readonly next_due_at: Instant | null;
 }
-
-const ACCOUNT_ID = /^[A-Za-z0-9_.:@-]{1,128}$/;
 
 /** A tenant's accounts in the order of their ids. */
 export async function accounts(
@@ -27,7 +25,7 @@ export async function accounts(
      from ${schemaName(schema)}.accounts
      where tenant_id = $1 and account_id > coalesce($2::text, '')
      order by account_id limit $3::int8`,
-    [tenant_id, keyOfCursor(page, ACCOUNT_ID), limit + 1],
+    [tenant_id, keyOfCursor(page, ID_PATTERN), limit + 1],
   );
   const items = rows.map((row) => ({ ...row, revision: Number(row.revision) }));
   return pageOf(items, limit, (account) => account.account_id);

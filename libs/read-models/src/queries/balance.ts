@@ -72,7 +72,7 @@ export type AsOf = { readonly revision: number } | { readonly instant: Instant }
 
 /**
  * The balance as it was: folded from the nearest snapshot, so from fewer than a thousand events. What
- * is due is told for that instant, or for the time at which that revision was recorded. A moment before
+ * is due is shown for that instant, or for the time at which that revision was recorded. A moment before
  * the first event gives revision -1; one that is not projected yet gives the last, whose revision is
  * then lower than the one asked for. Undefined for an unknown account.
  */
@@ -117,7 +117,7 @@ const LONGEST_PAUSE_MS = 100;
 
 /**
  * Waits until an account's revision is projected, so that a caller reads its own write. False when it
- * is not within the time (5 s unless told otherwise). Asks again after 5, 10, 20 … 100 ms.
+ * is not within the time (5 s unless said otherwise). Asks again after 5, 10, 20 … 100 ms.
  */
 export async function waitForRevision(
   pool: Pool,

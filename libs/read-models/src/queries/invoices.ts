@@ -1,10 +1,10 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Credits, GrantKind, Instant, Paid, Period } from '#libs/contracts';
 import { READ_SCHEMA, schemaName } from '../schema.js';
-import { inOneView } from './one-view.js';
+import { inOneView } from '../one-view.js';
 
 /** Usage of one operation at one price version. */
-export interface InvoiceLine {
+interface InvoiceLine {
   readonly operation: string;
   readonly price_book_version: string;
   /** How many priced lines of requests it sums up. */
@@ -48,7 +48,7 @@ export interface Invoice {
 }
 
 /** An invoice without its lines. */
-export type InvoiceSummary = Pick<Invoice, 'period' | 'status' | 'totals'>;
+type InvoiceSummary = Pick<Invoice, 'period' | 'status' | 'totals'>;
 
 /** An account's invoices, newest period first. Undefined for an unknown account. */
 export const invoices = (

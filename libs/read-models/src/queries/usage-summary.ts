@@ -4,7 +4,7 @@ import { UnanswerableQuestion } from '../question.js';
 import { READ_SCHEMA, schemaName } from '../schema.js';
 
 export const USAGE_GROUPS = ['account', 'operation', 'day'] as const;
-export type UsageGroup = (typeof USAGE_GROUPS)[number];
+type UsageGroup = (typeof USAGE_GROUPS)[number];
 
 const COLUMNS: Readonly<Record<UsageGroup, string>> = {
   account: 'account_id',
@@ -22,7 +22,7 @@ export interface UsageQuestion {
 }
 
 /** What was consumed, for one value of each dimension that was asked for. */
-export interface UsageRow {
+interface UsageRow {
   readonly account_id?: string;
   readonly operation?: string;
   readonly day?: string;

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/swagger';
 import {
   healthProblem,
+  METRICS_TYPE,
   scrape,
   type Health,
   type HealthKind,
@@ -19,9 +20,6 @@ import { Problem, ProblemDetails } from './problem.js';
 
 export const HEALTH = Symbol('health');
 export const METRICS = Symbol('metrics');
-
-/** Of Prometheus. */
-const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 const WELL = {
   description: 'Every check is ok',

@@ -3,6 +3,7 @@ import {
   decodeAccountEvent,
   followLink,
   GENESIS,
+  idsOfKey,
   InvariantBroken,
   type AccountEvent,
   type Balance,
@@ -12,7 +13,7 @@ import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { balanceOf, evolve, initialAccount, type Account } from '#libs/ledger';
 
 /** An event of an account's stream, and what it did to the account. */
-export interface FoldedEvent {
+interface FoldedEvent {
   readonly recorded: RecordedEvent;
   readonly event: AccountEvent;
   /** The stream up to here. */
@@ -31,8 +32,7 @@ export async function* foldStream(
   stream: string,
   signal?: AbortSignal,
 ): AsyncGenerator<FoldedEvent> {
-  const [tenant_id, account_id] = accountKeyOfStream(stream).split('/') as [never, never];
-  const account = initialAccount(tenant_id, account_id);
+  const account = initialAccount(...idsOfKey(accountKeyOfStream(stream)));
   let head = GENESIS;
   for await (const page of store.readStream(stream, signal && { signal })) {
     for (const recorded of page) {

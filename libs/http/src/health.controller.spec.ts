@@ -1,5 +1,5 @@
 import { createHealth, createMetrics } from '#libs/platform';
-import { HealthController } from './health-controller.js';
+import { HealthController } from './health.controller.js';
 
 it('metrics are of now: what the checks measure is measured for each scrape, failing or not', async () => {
   const [health, metrics] = [createHealth(), createMetrics()];

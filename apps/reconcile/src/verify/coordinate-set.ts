@@ -1,10 +1,5 @@
 import type { MessageCoordinate } from '#libs/contracts';
 
-export const coordinateText = ({ topic, partition, offset }: MessageCoordinate): string =>
-  `${topic}/${partition}/${offset}`;
-
-export const eventText = (stream: string, revision: number): string => `${stream}@${revision}`;
-
 const WORD_BITS = 32;
 const FIRST_WORDS = 1_024;
 

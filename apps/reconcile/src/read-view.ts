@@ -1,3 +1,4 @@
+import { inOneView } from '#libs/read-models';
 import type { Pool, PoolClient } from 'pg';
 
 /** The read models as they were at one moment, however long the reading takes. */
@@ -21,22 +22,13 @@ const PAGE = 2_000;
  * One repeatable-read transaction: nothing that is projected meanwhile is seen. It holds back the
  * vacuum of what is updated meanwhile, so it should not last for hours.
  */
-export async function inReadView<T>(pool: Pool, work: (view: ReadView) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query('begin isolation level repeatable read, read only');
+export const inReadView = <T>(pool: Pool, work: (view: ReadView) => Promise<T>): Promise<T> =>
+  inOneView(pool, async (client) => {
     // The cursors are read to their end: plan for all rows, not for the first ones.
     await client.query('set local cursor_tuple_fraction = 1');
     await client.query(`set local work_mem = '64MB'`);
-    const result = await work(viewOf(client));
-    await client.query('commit');
-    client.release();
-    return result;
-  } catch (error) {
-    client.release(true); // closing the connection ends the transaction, whatever state it is in
-    throw error;
-  }
-}
+    return work(viewOf(client));
+  });
 
 function viewOf(client: PoolClient): ReadView {
   let cursors = 0;

@@ -68,6 +68,19 @@ describe('a single event', () => {
     expect(body).toMatchObject({ credits: '3' });
   });
 
+  it('takes what is null for what is not there', async () => {
+    const unset = { time: null, datacontenttype: null, data_base64: null, data: null, a: null };
+    expect((await send({ ...event, ...unset })).body).toMatchObject({ credits: '20' });
+    const { status, body } = await send({ ...event, id: null, data: { quantity: null } });
+    expect({ status, errors: body.errors }).toEqual({
+      status: 400,
+      errors: [
+        { path: 'id', message: 'is required' },
+        { path: 'data.quantity', message: expect.any(String) },
+      ],
+    });
+  });
+
   it('may carry extensions, a time and whose it was', async () => {
     const { status } = await send({
       ...event,
@@ -84,19 +97,6 @@ describe('a single event', () => {
       metadata: { model: 'm' },
     });
     expect(value).not.toContain('traceparent');
-  });
-
-  it('takes what is null for what is not there', async () => {
-    const unset = { time: null, datacontenttype: null, data_base64: null, data: null, a: null };
-    expect((await send({ ...event, ...unset })).body).toMatchObject({ credits: '20' });
-    const { status, body } = await send({ ...event, id: null, data: { quantity: null } });
-    expect({ status, errors: body.errors }).toEqual({
-      status: 400,
-      errors: [
-        { path: 'id', message: 'is required' },
-        { path: 'data.quantity', message: expect.any(String) },
-      ],
-    });
   });
 
   it('waits as it is told', async () => {

@@ -9,6 +9,7 @@ import {
   explain,
   invoice,
   invoices,
+  projectedUpTo,
   statement,
 } from '#libs/read-models';
 import { stringify } from 'csv-stringify/sync';
@@ -33,7 +34,7 @@ import {
   RequestPath,
   StatementQuestion,
 } from './questions.js';
-import { found, readable, refuseBeyond, waitForOwnWrite } from './reading.js';
+import { found, readable, refuseBeyond, refuseFuture, waitForOwnWrite } from './reading.js';
 import { balanceBody, entryBody, explanationBody, invoiceRows } from './views.js';
 
 @ApiTags('Accounts')
@@ -61,15 +62,18 @@ export class AccountController {
     @Query({ schema: BalanceQuestion }) { at_least, as_of }: BalanceQuestion,
   ) {
     const { pool, clock } = this.ports;
+    refuseFuture(clock(), as_of);
     await waitForOwnWrite(pool, tenant_id, account_id, at_least);
     const now = instantOf(clock());
+    // Asked first: what it tells of was there when the balance was read.
+    const up_to = typeof as_of === 'string' ? await projectedUpTo(pool) : undefined;
     const query =
       as_of === undefined
         ? balance(pool, tenant_id, account_id, now)
         : balanceAsOf(pool, tenant_id, account_id, asOf(as_of));
     const view = await found(query, `account ${account_id}`);
     refuseBeyond(view.revision, as_of);
-    return balanceBody(view);
+    return { ...balanceBody(view), ...(up_to && { projected_up_to: up_to.recorded_at }) };
   }
 
   @Get(':account_id/statement')

@@ -7,6 +7,7 @@ import {
   Decision,
   GrantKind,
   MessageCoordinate,
+  Metadata,
   Paid,
   PriceBook,
   PricedLine,
@@ -65,6 +66,14 @@ export const BalanceAnswer = z
       .meta({ description: 'Fallen due, recorded with the next decision or sweep' }),
     revision,
     recorded_at: instant.nullable(),
+    projected_up_to: instant
+      .nullable()
+      .optional()
+      .meta({
+        description:
+          'With `as_of` a time: when the last event that is projected, of any account, was ' +
+          'recorded. A balance as of a time after it, or in the seconds before it, may still change',
+      }),
   })
   .meta({ id: 'Balance' });
 
@@ -86,6 +95,14 @@ const StatementEntry = z.strictObject({
     .meta({ description: 'Of a rejection that could not be priced: what was asked for' }),
   reason: z.string().optional(),
   grant_id: z.string().optional(),
+  asked_credits: Credits.optional().meta({ description: 'Of a rejected grant' }),
+  kind: GrantKind.optional(),
+  effective_at: instant.optional(),
+  expires_at: instant.nullable().optional(),
+  paid: Paid.optional().meta({ description: 'Also of a rejected grant: paid for, not granted' }),
+  user_id: z.string().optional(),
+  api_key_id: z.string().optional(),
+  metadata: Metadata.optional(),
   price_book_version: z.string().optional(),
   credits: Credits,
   allocations: z.array(Allocation),

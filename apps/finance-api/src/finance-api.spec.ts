@@ -9,7 +9,6 @@ import { rejectPublication, shippedOnly } from '../../../test/fixtures/price-boo
 import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
 import { PRICES } from '../../../test/fixtures/recorded-events.js';
 import { FinanceApiModule } from './finance-api.module.js';
-import { entryBody } from './views.js';
 
 const NOW = Date.UTC(2026, 1, 1, 12);
 let models: TestReadModels;
@@ -93,7 +92,9 @@ describe('an account', () => {
     ['as_of=1', { available: '130', revision: 1 }],
     ['as_of=2026-01-31T12:00:00Z', { available: '90', revision: 3 }],
     ['as_of=2026-01-01T00:00:00Z', { available: '0', revision: -1 }],
+    ['as_of=2026-02-01T12:00:05.000Z', { available: '90', revision: 3 }],
     ['at_least=3', { available: '90', revision: 3 }],
+    ['at_least=3&as_of=1', { available: '130', revision: 1 }],
   ])('balance?%s', async (query, expected) => {
     expect(await body(`/accounts/alice/balance?${query}`)).toMatchObject(expected);
   });
@@ -101,6 +102,21 @@ describe('an account', () => {
   it('has no balance as of a revision that is not there', async () => {
     const { detail } = await body('/accounts/alice/balance?as_of=9999');
     expect(detail).toBe('as_of: is beyond revision 3, the last that is shown');
+  });
+
+  it('has no balance as of a time to come', async () => {
+    const { detail } = await body('/accounts/alice/balance?as_of=2999-01-01T00:00:00Z');
+    expect(detail).toBe('as_of: is beyond 2026-02-01T12:00:00.000Z, the time that it is now');
+  });
+
+  it('tells with a balance as of a time what is projected', async () => {
+    const url = '/accounts/alice/balance';
+    expect(await body(`${url}?as_of=2026-02-01T11:00:00Z`)).toMatchObject({
+      projected_up_to: '2026-01-31T12:00:00.000Z',
+    });
+    for (const question of ['', '?as_of=1']) {
+      expect(await body(`${url}${question}`)).not.toHaveProperty('projected_up_to');
+    }
   });
 
   it('at_least answers 503 when the revision does not come', async () => {
@@ -259,40 +275,15 @@ it.each([
   ['/accounts/alice/invoices/2026-13', 'period'],
   ['/usage/summary?group_by=colour', 'group_by[0]'],
   ['/usage/summary?from=soon', 'from'],
+  ['/usage/summary?from=', 'from'],
   ['/usage/summary?from=2026-12-01&to=2026-01-01', 'to'],
   ['/usage/summary?from=2026-01-01&to=2026-01-01', 'to'],
   ['/accounts/alice/balance?as_of=4', 'as_of'],
+  ['/accounts/alice/balance?as_of=0&as_of=1', 'as_of'],
+  ['/accounts/alice/balance?as_of=2026-02-01T12:00:05.001Z', 'as_of'],
   ['/dead-letters?open=maybe', 'open'],
 ])('a question that cannot be read names its field: %s', async (path, field) => {
   const { status, type, response } = await get(path);
   expect([status, type]).toEqual([400, 'application/problem+json']);
   expect(response.json()).toMatchObject({ errors: [{ path: field }] });
-});
-
-describe('the statement of what could not be priced', () => {
-  const rejected = (...operations: string[]) => {
-    const items = operations.map((operation) => ({ operation, quantity: 2 }));
-    const [operation] = operations;
-    const event = {
-      type: 'UsageRejected',
-      reason: 'unknown_operation',
-      operation,
-      lines: [],
-      items,
-    };
-    return entryBody({ event, revision: 0, chain: '' } as unknown as Parameters<
-      typeof entryBody
-    >[0]);
-  };
-
-  it('tells the operation and the items that were asked for', () => {
-    const items = [{ operation: 'teleport', quantity: 2 }];
-    expect(rejected('teleport')).toMatchObject({ operation: 'teleport', quantity: 2, items });
-  });
-
-  it('tells of several which one has no price', () => {
-    const entry = rejected('teleport', 'image.generation');
-    expect(entry).toMatchObject({ operation: 'teleport', quantity: null, lines: [] });
-    expect(entry.items).toHaveLength(2);
-  });
 });

@@ -19,7 +19,10 @@ let app: NestFastifyApplication;
 let document: {
   readonly paths: Readonly<Record<string, { readonly get: Described }>>;
   readonly info: object;
-  readonly components: { readonly securitySchemes: object };
+  readonly components: {
+    readonly securitySchemes: object;
+    readonly schemas: Readonly<Record<string, { readonly properties: Record<string, object> }>>;
+  };
 };
 beforeAll(async () => {
   app = await createHttpApp({
@@ -89,6 +92,15 @@ it('tells its limits', () => {
   const limit = parameters!.find(({ name }) => name === 'limit');
   expect(limit!.description).toContain('1 to 500');
   expect(document.paths['/v1/usage/summary']!.get.description).toContain('10000 rows');
+});
+
+it('says of a balance as of a time how sure it is, and what makes it sure', () => {
+  const { parameters } = document.paths['/v1/accounts/{account_id}/balance']!.get;
+  const as_of = parameters!.find(({ name }) => name === 'as_of');
+  expect(as_of!.description).toMatch(/yet to come.*`projected_up_to`.*`at_least`/);
+  expect(document.components.schemas.Balance!.properties.projected_up_to).toMatchObject({
+    description: expect.stringContaining('may still change'),
+  });
 });
 
 it('says of the key what it is, and nothing of what nobody has named', () => {

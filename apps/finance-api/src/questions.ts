@@ -62,7 +62,13 @@ export const BalanceQuestion = z.strictObject({
       'must be a revision or an RFC 3339 time, such as 2026-11-29T00:00:00Z',
     )
     .optional()
-    .meta({ description: 'The balance as it was, at a revision or a time', example: '7' }),
+    .meta({
+      description:
+        'The balance as it was, at a revision or a time; neither may be yet to come. What was ' +
+        'recorded shortly before a time may not be projected yet: see `projected_up_to`, and ' +
+        'give `at_least` as well to have at least what you know of',
+      example: '7',
+    }),
 });
 export type BalanceQuestion = z.infer<typeof BalanceQuestion>;
 

@@ -1,8 +1,11 @@
+import { instantOf } from '#libs/contracts';
 import { invalidRequest, Problem, problemDetails, unavailable } from '#libs/http';
 import { UnanswerableQuestion, waitForRevision } from '#libs/read-models';
 import type { Pool } from 'pg';
 
 const RETRY_AFTER_SECONDS = 1;
+/** A caller's clock may be ahead by so much. */
+const MAX_AHEAD_MS = 5_000;
 
 /** Waits until the account's rows show the revision that the caller has seen, if it names one. */
 export async function waitForOwnWrite(
@@ -28,6 +31,13 @@ export async function found<T>(query: Promise<T | undefined>, what: string): Pro
 export function refuseBeyond(head: number, as_of: number | string | undefined): void {
   if (typeof as_of !== 'number' || as_of <= head) return;
   const message = `is beyond revision ${head}, the last that is shown`;
+  throw invalidRequest([{ path: 'as_of', message }]);
+}
+
+/** What is spent until a time to come is not known; the balance of today would be taken for it. */
+export function refuseFuture(now_ms: number, as_of: number | string | undefined): void {
+  if (typeof as_of !== 'string' || as_of <= instantOf(now_ms + MAX_AHEAD_MS)) return;
+  const message = `is beyond ${instantOf(now_ms)}, the time that it is now`;
   throw invalidRequest([{ path: 'as_of', message }]);
 }
 

@@ -50,13 +50,31 @@ export function entryBody({ event, revision }: Entry) {
     quantity: only?.quantity ?? null,
     lines,
     ...(items !== undefined && { items }),
-    ...('reason' in event && { reason: event.reason }),
-    ...('grant_id' in event && { grant_id: event.grant_id }),
-    ...('price_book_version' in event && { price_book_version: event.price_book_version }),
+    ...asRecorded(event),
     credits: 'credits' in event ? event.credits : NONE,
     allocations: 'allocations' in event ? event.allocations : [],
     balance_after: event.balance_after,
   };
+}
+
+/** What an entry tells as its event has it, and only when it has it. */
+const AS_RECORDED = [
+  'reason',
+  'grant_id',
+  'asked_credits',
+  'kind',
+  'effective_at',
+  'expires_at',
+  'paid',
+  'user_id',
+  'api_key_id',
+  'metadata',
+  'price_book_version',
+] as const;
+
+function asRecorded(event: Partial<Record<(typeof AS_RECORDED)[number], unknown>>) {
+  const present = AS_RECORDED.filter((name) => event[name] !== undefined);
+  return Object.fromEntries(present.map((name) => [name, event[name]]));
 }
 
 const onlyOf = <T>(list: readonly T[]): readonly T[] | undefined =>

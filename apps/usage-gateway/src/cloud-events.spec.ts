@@ -68,6 +68,19 @@ describe('a single event', () => {
     expect(body).toMatchObject({ credits: '3' });
   });
 
+  it('takes what is null for what is not there', async () => {
+    const unset = { time: null, datacontenttype: null, data_base64: null, data: null, a: null };
+    expect((await send({ ...event, ...unset })).body).toMatchObject({ credits: '20' });
+    const { status, body } = await send({ ...event, id: null, data: { quantity: null } });
+    expect({ status, errors: body.errors }).toEqual({
+      status: 400,
+      errors: [
+        { path: 'id', message: 'is required' },
+        { path: 'data.quantity', message: expect.any(String) },
+      ],
+    });
+  });
+
   it('may carry extensions, a time and whose it was', async () => {
     const { status } = await send({
       ...event,
@@ -156,6 +169,16 @@ describe('a batch', () => {
     expect(ledger.taken).toHaveLength(before);
   });
 
+  it('of none has no results', async () => {
+    const before = ledger.taken.length;
+    for (const type of [MANY, 'application/json']) {
+      const { status, headers, body } = await send([], type, { prefer: 'wait=1' });
+      expect({ status, body }).toEqual({ status: 207, body: { results: [] } });
+      expect(headers['preference-applied']).toBe('wait=1');
+    }
+    expect(ledger.taken).toHaveLength(before);
+  });
+
   it('may come as application/json, where a list is a batch', async () => {
     expect((await send([event], 'application/json')).status).toBe(207);
     expect((await send({ ...event, id: '2' }, 'application/json; charset=utf-8')).status).toBe(200);
@@ -163,7 +186,6 @@ describe('a batch', () => {
 
   it.each<[string, unknown, string]>([
     ['one event', event, MANY],
-    ['an empty list', [], MANY],
     ['a list as a single event', [event], ONE],
     ['more than 1,000', Array(1_001).fill(event), MANY],
   ])('of %s is 400', async (_what, body, type) => {

@@ -55,7 +55,8 @@ export const UsageEvent = z
   })
   .meta({
     id: 'UsageEvent',
-    description: 'CloudEvents 1.0 in the structured form',
+    description:
+      'CloudEvents 1.0 in the structured form. A member that is null is as if it were not there',
     example: {
       specversion: '1.0',
       id: '8f1c',
@@ -67,6 +68,14 @@ export const UsageEvent = z
     },
   });
 export type UsageEvent = z.input<typeof UsageEvent>;
+
+/** The event without what is null: the JSON format of CloudEvents says that it is unset. */
+export function withoutNulls(event: unknown): unknown {
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) return event;
+  const members = Object.entries(event);
+  const set = members.filter(([, value]) => value !== null);
+  return set.length === members.length ? event : Object.fromEntries(set);
+}
 
 function operationOf(type: string, context: z.RefinementCtx): OperationId | undefined {
   const operation = OperationId.safeParse(type);
@@ -93,7 +102,8 @@ function itemsOf(
   return normaliseItems(used, context).items;
 }
 
-const batchOf = (event: z.ZodType) => z.array(event).min(1).max(MAX_BATCH);
+/** Of none, too: the batch format of CloudEvents allows it. */
+const batchOf = (event: z.ZodType) => z.array(event).max(MAX_BATCH);
 export const UsageEventBatch = batchOf(z.unknown());
 
 /** One event or many: the content type says which, and each is looked at by itself. */

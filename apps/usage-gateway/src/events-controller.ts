@@ -15,7 +15,7 @@ import { APPLIED, DescribesSpending } from './api-responses.js';
 import { settledAnswer } from './answers.js';
 import { EventsAnswer, type UsageBody } from './bodies.js';
 import { CallerOf, type Caller } from './caller.js';
-import { EventsBody, UsageEvent, UsageEventBatch } from './cloud-events.js';
+import { EventsBody, UsageEvent, UsageEventBatch, withoutNulls } from './cloud-events.js';
 import { Intake, sendPreferred } from './intake.js';
 import { futureErrors, usageRequested } from './ledger-requests.js';
 
@@ -85,7 +85,7 @@ function isBatch(body: unknown, headers: Record<string, string | undefined>): bo
 
 /** The usage that an event reports, or why it cannot be read. */
 function readEvent(event: unknown, now_ms: number): UsageBody | Answer {
-  const read = readBy(UsageEvent, event);
+  const read = readBy(UsageEvent, withoutNulls(event));
   const errors =
     'errors' in read ? read.errors : futureErrors(read.data.occurred_at, now_ms, 'time');
   if ('data' in read && errors.length === 0) return read.data;

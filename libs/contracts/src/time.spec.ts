@@ -85,6 +85,10 @@ it.each([
   ['2026-02-29', false],
 ])('%s is a day of a caller: %p', (day, ok) => expect(DayInput.safeParse(day).success).toBe(ok));
 
+it.each(['', 'soon', '1969-12-31'])('says once what is wrong with the day "%s"', (day) => {
+  expect(DayInput.safeParse(day).error?.issues).toHaveLength(1);
+});
+
 describe('an instant', () => {
   const span = { min: Date.parse('0000-01-01T00:00:00Z'), max: Date.parse('9999-12-31T23:59:59Z') };
   const epoch_ms = fc.integer(span);

@@ -30,7 +30,8 @@ const isInstant = (datetime: string): datetime is Instant =>
 
 /** A UTC day of a caller, `2026-01-31`, of the same years. */
 export const DayInput = z.iso
-  .date('must be a day such as 2026-01-31')
+  // What is no day is not asked for its year: it would be told twice.
+  .date({ error: 'must be a day such as 2026-01-31', abort: true })
   .refine((day) => day >= dayOf(EPOCH as Instant), 'must be a day from 1970 on');
 
 /** A UTC month, `2026-01`. */

@@ -5,7 +5,7 @@ import type { FieldError } from './problem.js';
 /** More than this many faults help nobody, and a body may hold thousands. */
 const MAX_ERRORS = 50;
 
-type Read<T> = { readonly data: T } | { readonly errors: FieldError[] };
+export type Read<T> = { readonly data: T } | { readonly errors: FieldError[] };
 
 /** What a schema makes of a value, or every field that is wrong, missing or unknown. */
 export function readBy<T extends z.ZodType>(
@@ -38,7 +38,7 @@ const messageOf = (issue: z.core.$ZodIssue): string =>
 const PLAIN_KEY = /^[A-Za-z_$][\w$]*$/;
 
 /** `['prices', 'text.generation', 'tiers', 0, 'per']` → `prices["text.generation"].tiers[0].per`. */
-const pathOf = (path: readonly PropertyKey[]): string =>
+export const pathOf = (path: readonly PropertyKey[]): string =>
   path.reduce<string>((text, key) => {
     if (typeof key === 'number') return `${text}[${key}]`;
     const name = String(key);

@@ -6,9 +6,11 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { admitCallers } from './admission.js';
 import { jsonText, problemAnswer, sendAnswer } from './answer.js';
 import { HEALTH, HealthController, METRICS } from './health.controller.js';
+import { takeJsonOnly } from './json-body.js';
 import { serveApiDocs, type ApiDescription } from './open-api.js';
 import { problemDetails } from './problem.js';
 import { ProblemFilter } from './problem-filter.js';
+import { refuseUnreadable, refuseViolations } from './protocol-errors.js';
 import { SchemaPipe } from './schema-pipe.js';
 
 interface HttpAppOptions {
@@ -29,10 +31,10 @@ export const BODY_LIMIT = 4 * 1024 * 1024;
 const MAX_PARAM_LENGTH = 3 * 128;
 /** A caller must have sent its whole request within this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** So often it is looked who is late: the time above is kept to within this one. */
+const CHECK_INTERVAL_MS = 1_000;
 /** Longer than the idle time of usual load balancers, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
-/** Read as JSON besides application/json. */
-const JSON_TYPES = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
 
 @Module({})
 class HttpRoot {}
@@ -46,6 +48,15 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Node reads these only as the server is made: Fastify sets the timeout above afterwards.
+    http: {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      // `refuseViolations` asks for it: Node would answer with an empty body.
+      requireHostHeader: false,
+    },
+    clientErrorHandler: refuseUnreadable(logger, REQUEST_TIMEOUT_MS),
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // What arrives on open connections while closing is served, not answered in another form.
@@ -68,6 +79,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
     abortOnError: false,
   });
   const fastify = adapter.getInstance<FastifyInstance>();
+  refuseViolations(fastify);
   takeJsonOnly(fastify);
   fastify.setReplySerializer(jsonText);
   measure(fastify, metrics);
@@ -84,12 +96,6 @@ function refuseUrl(error: FastifyError, _request: FastifyRequest, reply: Fastify
   const status = error.statusCode ?? 400;
   const code = status === 414 ? 'uri_too_long' : 'bad_url';
   sendAnswer(reply, problemAnswer(problemDetails(status, code, error.message)));
-}
-
-function takeJsonOnly(fastify: FastifyInstance): void {
-  fastify.removeContentTypeParser('text/plain');
-  const parse = fastify.getDefaultJsonParser('error', 'error');
-  fastify.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, parse);
 }
 
 function measure(fastify: FastifyInstance, metrics: Metrics): void {

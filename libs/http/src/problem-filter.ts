@@ -15,7 +15,7 @@ interface Answered {
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly logger: Pick<Logger, 'error'>) {}
+  constructor(private readonly logger: Pick<Logger, 'error' | 'debug'>) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -30,8 +30,13 @@ export class ProblemFilter implements ExceptionFilter {
 
   private answerTo(exception: unknown, request: FastifyRequest): Answered {
     if (exception instanceof Problem) return exception;
-    if (exception instanceof HttpException && exception.getStatus() < 500) {
-      return { details: frameworkProblem(exception, request) };
+    const refusal = refusalIn(exception);
+    if (refusal !== undefined) {
+      this.logger.debug(
+        { err: exception, route: request.routeOptions?.url },
+        'a request was refused',
+      );
+      return { details: frameworkProblem(refusal, request) };
     }
     this.logger.error({ err: exception, route: request.routeOptions?.url }, 'a request failed');
     const detail = 'something went wrong here; whether it was accepted is unknown: repeat it';
@@ -39,10 +44,26 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+interface Refusal {
+  readonly status: number;
+  readonly message: string;
+}
+
+/**
+ * What Nest or Fastify holds against the caller. A client that goes away while it sends its body is
+ * an error of the socket, which Fastify gives the status 400: its fault, and no failure here.
+ */
+function refusalIn(exception: unknown): Refusal | undefined {
+  const { statusCode, message } = (exception ?? {}) as { statusCode?: unknown; message?: unknown };
+  const status = exception instanceof HttpException ? exception.getStatus() : statusCode;
+  if (typeof status !== 'number' || status < 400 || status >= 500) return undefined;
+  return { status, message: String(message) };
+}
+
 /** What Nest or Fastify refused before a handler saw it. */
-function frameworkProblem(exception: HttpException, request: FastifyRequest): ProblemDetails {
-  const status = exception.getStatus();
-  const message = redact(exception.message);
+function frameworkProblem(refusal: Refusal, request: FastifyRequest): ProblemDetails {
+  const { status } = refusal;
+  const message = redact(refusal.message);
   switch (status) {
     case 400:
       return problemDetails(400, 'invalid_request', message, { errors: [{ path: '', message }] });

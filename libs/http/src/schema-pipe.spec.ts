@@ -32,10 +32,30 @@ it('refuses with every fault', () => {
   });
 });
 
-it('tells of a query that a parameter stands there twice', () => {
-  const metadata = { type: 'query', schema: z.strictObject({ a: z.string() }) };
-  const twice = () => pipe.transform({ a: ['x', 'y'] }, metadata as never);
-  expect(twice).toThrow('a: must be given only once');
+describe('a parameter that stands in a query twice', () => {
+  const schema = z.strictObject({
+    a: z.string(),
+    own_words: z
+      .union([z.iso.date('must be a day'), z.literal('x')], 'must be a day or x')
+      .optional(),
+    choice: z.enum(['true', 'false']).optional(),
+  });
+  it.each<[Record<string, unknown>, string[]]>([
+    [{ a: ['x', 'y'] }, ['a must be given only once']],
+    [{ a: 'x', own_words: ['x', 'x'] }, ['own_words must be given only once']],
+    [{ a: 'x', choice: ['true', 'true'] }, ['choice must be given only once']],
+    [{ a: 'x', other: ['x', 'x'] }, ['other is not a known field']],
+    [{ choice: ['true', 'x'] }, ['a is required', 'choice must be given only once']],
+  ])('%j', (query, faults) => {
+    let thrown: unknown;
+    try {
+      pipe.transform(query, { type: 'query', schema });
+    } catch (error) {
+      thrown = error;
+    }
+    const errors = (thrown as Problem).details.errors!;
+    expect(errors.map(({ path, message }) => `${path} ${message}`)).toEqual(faults);
+  });
 });
 
 it.each(['constructor', 'prototype', 'toString'])('takes no key %s out before it reads', (name) => {

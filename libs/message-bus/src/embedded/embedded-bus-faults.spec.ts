@@ -59,10 +59,18 @@ it('takes no number for topics and groups that are there already', async () => {
 it('opens again when starts of former versions have used up all numbers', async () => {
   await open();
   await database.pool.query(`
-    delete from bus.migration where name = 'numbers go on from those in use';
+    delete from bus.migration where number > 0;
     select setval('bus.topic_id_seq', 32767)`);
   const bus = await open({ topics: ['t', 'u'] });
   await expect(bus.publish('u', [message('k', 'v')])).resolves.toBeUndefined();
+});
+
+it('stamps no message with a time long ahead that the clock had once', async () => {
+  const bus = await open({ partitions: 1 });
+  await database.pool.query(`update bus.partition set last_at = now() + interval '1 year'`);
+  await bus.publish('t', [message('k', 'v')]);
+  const [{ timestamp } = { timestamp: '' }] = await scanned(bus, 't');
+  expect(Date.parse(timestamp)).toBeLessThan(Date.now() + 60_000);
 });
 
 it('refuses the commit of a member whose partition another has taken without its knowledge', async () => {

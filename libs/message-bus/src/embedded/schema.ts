@@ -12,6 +12,32 @@ export interface Topics {
   readonly partitions: number;
 }
 
+/** The function from its name on; `last_at` is the time that a partition's next batch gets. */
+const appendFunction = (last_at: string) =>
+  `bus.append(p_topics int2[], p_partitions int4[], p_counts int4[], p_bytes int4[],
+                           p_payloads text[])
+returns table (r_index int8, r_base int8, r_at timestamptz) language plpgsql as $$
+declare v_at timestamptz;
+begin
+  perform 1 from bus.partition b join unnest(p_topics, p_partitions) u(t, p)
+    on b.topic = u.t and b.partition = u.p
+  order by b.topic, b.partition for update of b;
+  v_at := clock_timestamp();
+  return query
+  with counted as (
+    update bus.partition b
+    set next_offset = b.next_offset + u.n, last_at = ${last_at}
+    from unnest(p_topics, p_partitions, p_counts, p_bytes, p_payloads)
+      with ordinality u(t, p, n, bytes, payload, i)
+    where b.topic = u.t and b.partition = u.p
+    returning u.*, b.next_offset - u.n as base, b.last_at),
+  written as (
+    insert into bus.batch (topic, partition, base_offset, last_offset, at, bytes, payload)
+    select t, p, base, base + n - 1, last_at, bytes, payload from counted)
+  select i, base, last_at from counted;
+end $$;
+`;
+
 /** Append only. */
 const migrations: readonly Migration[] = [
   {
@@ -63,29 +89,7 @@ create table bus.consumer_offset (
 -- One call for everything that a process has queued. Offsets have no gaps, and readers see them in
 -- order, because the counters are locked until the commit; in one order, so that two appends never
 -- wait for each other. The time is taken under the lock: it never goes back within a partition.
-create function bus.append(p_topics int2[], p_partitions int4[], p_counts int4[], p_bytes int4[],
-                           p_payloads text[])
-returns table (r_index int8, r_base int8, r_at timestamptz) language plpgsql as $$
-declare v_at timestamptz;
-begin
-  perform 1 from bus.partition b join unnest(p_topics, p_partitions) u(t, p)
-    on b.topic = u.t and b.partition = u.p
-  order by b.topic, b.partition for update of b;
-  v_at := clock_timestamp();
-  return query
-  with counted as (
-    update bus.partition b
-    set next_offset = b.next_offset + u.n, last_at = greatest(b.last_at, v_at)
-    from unnest(p_topics, p_partitions, p_counts, p_bytes, p_payloads)
-      with ordinality u(t, p, n, bytes, payload, i)
-    where b.topic = u.t and b.partition = u.p
-    returning u.*, b.next_offset - u.n as base, b.last_at),
-  written as (
-    insert into bus.batch (topic, partition, base_offset, last_offset, at, bytes, payload)
-    select t, p, base, base + n - 1, last_at, bytes, payload from counted)
-  select i, base, last_at from counted;
-end $$;
-`,
+create function ${appendFunction('greatest(b.last_at, v_at)')}`,
   },
   {
     // Every start used to take numbers for topics and groups that were there already.
@@ -95,6 +99,13 @@ select setval('bus.topic_id_seq', coalesce(max(id), 1), max(id) is not null) fro
 select setval('bus.consumer_group_id_seq', coalesce(max(id), 1), max(id) is not null)
 from bus.consumer_group;
 `,
+  },
+  {
+    // Else one moment with the clock a year ahead would stamp whatever follows for a year.
+    name: 'a clock that was put right is followed back',
+    sql: `create or replace function ${appendFunction(
+      `case when b.last_at > v_at + interval '1 minute' then v_at else greatest(b.last_at, v_at) end`,
+    )}`,
   },
 ];
 

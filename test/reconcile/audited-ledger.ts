@@ -126,7 +126,7 @@ export async function startAuditedLedger(): Promise<AuditedLedger> {
       park: (account: Parameters<typeof parkAccount>[1]) => parkAccount(pool, account),
     },
     cache: new AccountCache(),
-    price_books: new PriceBookCache(store, SHIPPED),
+    price_books: new PriceBookCache(store, SHIPPED, () => ledger.now_ms),
     read_side_waits: new ReadSideWaits(),
     pause,
     observe: () => {},

@@ -161,6 +161,7 @@ export function newChecker({ log, read_side }: Servers, director: Pick<Director,
       }
     },
     failed(error) {
+      if (isTooEarly(error as Error)) director.met('usage that waits for its prices');
       if (!isExpected(error as Error)) violations.push(`a batch failed: ${(error as Error).stack}`);
     },
     violations(delivered) {
@@ -199,10 +200,13 @@ function outcomesOf(answer: string): readonly string[] {
   return SWEPT.includes(outcome!) ? ['expired', 'nothing_due'] : [outcome!];
 }
 
+const isTooEarly = ({ message }: Error) => message.includes('cannot be priced yet');
+
 /** Whether a batch may fail with it, to be delivered again. */
 const isExpected = (error: Error): boolean =>
   error instanceof Injected ||
   error instanceof OwnershipLost ||
   error instanceof VersionConflict ||
   error.name === 'AbortError' ||
+  isTooEarly(error) ||
   /has no price book yet$|its notice runs out$|append refused, not allowed$/.test(error.message);

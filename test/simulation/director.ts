@@ -15,6 +15,7 @@ export const FAULTS = [
   'writer: killed',
   'writer: stands still',
   'partition: moved to another writer',
+  'broker: its clock is ahead',
   'read side: restored from a backup',
   'read side: snapshots of another version',
 ] as const;
@@ -27,7 +28,10 @@ const MAX_STEPS = 20_000;
 
 export type Odds = Readonly<Record<Fault, number>>;
 
-const MAX_SKEW_S = 2;
+/** Two writers may differ by twice as much. */
+const MAX_SKEW_S = 5;
+/** How far the broker's clock goes ahead, now and then, beyond what is priced at once. */
+const EXCURSIONS_S = [15, 25, 60, 240];
 const BEGIN_MS = Date.parse(NOON);
 
 /** Decides what happens next in a run, and in which order: all of it follows from fast-check's seed. */
@@ -40,8 +44,10 @@ export interface Director {
   strikes(fault: Fault): boolean;
   /** A whole number from `min` to `max`. */
   pick(min: number, max: number): number;
-  /** By how much some clock is ahead of simulated time, in milliseconds. */
+  /** By how much the clock of a writer is ahead of simulated time, in milliseconds. */
   skew(): number;
+  /** The same of the broker's, for one stamp. */
+  brokerSkew(): number;
   /** One of these, which must not be empty. */
   oneOf<T>(choices: readonly T[]): T;
   /** Whether the run has gone on for longer than any would. */
@@ -60,22 +66,29 @@ export function newDirector(
   let steps = 0;
   const met = (what: string) => void seen.set(what, (seen.get(what) ?? 0) + 1);
   const pick = (min: number, max: number) => draw(fc.integer, { min, max });
+  const oneOf = <T>(choices: readonly T[]) => choices[pick(0, choices.length - 1)]!;
+  const skew = () => pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000;
+  const strikes = (fault: Fault) => {
+    if (faults >= MAX_FAULTS || odds_of_run[fault] === 0) return false;
+    if (pick(0, 99) >= odds_of_run[fault]) return false;
+    faults += 1;
+    met(fault);
+    return true;
+  };
   return {
     now: () => BEGIN_MS + steps * turn_ms,
     async turn(label) {
       steps += 1;
       await scheduler.schedule(Promise.resolve(), label);
     },
-    strikes(fault) {
-      if (faults >= MAX_FAULTS || odds_of_run[fault] === 0) return false;
-      if (pick(0, 99) >= odds_of_run[fault]) return false;
-      faults += 1;
-      met(fault);
-      return true;
-    },
+    strikes,
     pick,
-    skew: () => pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000,
-    oneOf: (choices) => choices[pick(0, choices.length - 1)]!,
+    skew,
+    brokerSkew() {
+      if (!strikes('broker: its clock is ahead')) return skew();
+      return oneOf(EXCURSIONS_S) * 1_000;
+    },
+    oneOf,
     isExhausted: () => steps > MAX_STEPS,
     met,
   };

@@ -75,7 +75,7 @@ export async function run(
     if (open.length === 0 || broker.backlog() > MAX_BACKLOG) return;
     for (const queued of director.oneOf(open).splice(0, director.pick(1, MAX_AT_ONCE))) {
       const now_ms = director.now();
-      const stamp_ms = now_ms + director.skew();
+      const stamp_ms = now_ms + director.brokerSkew();
       broker.post('notice_turns' in queued ? announced(queued, now_ms) : queued, stamp_ms);
     }
   };

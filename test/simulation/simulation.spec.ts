@@ -28,6 +28,7 @@ const EVERYTHING = [
   'a request by a later price book',
   'a late append that is written',
   'an append that conflicts',
+  'usage that waits for its prices',
 ];
 
 it('decides every request once, in its order, whatever fails and whoever is killed', async () => {
@@ -42,6 +43,9 @@ it('runs the same histories again from the same seed', async () => {
     await fc.assert(histories(seen), { numRuns: 3, seed: 20_261 });
   expect(second).toEqual(first);
 });
+
+/** A read at a time this far ahead knows all prices that a history asks for, or says so. */
+const HOUR_MS = 3_600_000;
 
 describe('finds a planted defect:', () => {
   const cases: Record<string, (ports: WriterPorts) => WriterPorts> = {
@@ -80,9 +84,14 @@ describe('finds a planted defect:', () => {
         }
       })(3),
     }),
-    'price books that are read once and never again': (ports) => ({
+    'price books that are read once and never again': (ports) => {
+      const read_at_ms = ports.clock() + HOUR_MS;
+      const price_books = new PriceBookCache(ports.store, COMMAND_PRICES, () => read_at_ms);
+      return { ...ports, price_books };
+    },
+    'usage that does not wait for its prices': (ports) => ({
       ...ports,
-      price_books: new PriceBookCache(ports.store, COMMAND_PRICES, () => 0),
+      price_books: new PriceBookCache(ports.store, COMMAND_PRICES, () => ports.clock() + HOUR_MS),
     }),
     'a request that comes again and is not answered': (ports) => ({
       ...ports,

@@ -51,6 +51,7 @@ export function startWriter(world: World): WriterProcess {
   const { director, broker, servers, checker } = world;
   const cursors = new Set<Cursor>();
   const skew_ms = director.skew();
+  const clock = () => director.now() + skew_ms;
   let dead = false;
   let in_hand: { readonly ends: Map<Cursor, number>; readonly abort: AbortController } | undefined;
 
@@ -75,14 +76,14 @@ export function startWriter(world: World): WriterProcess {
       },
     },
     cache: new AccountCache(MAX_CACHED),
-    price_books: new PriceBookCache(store, COMMAND_PRICES, () => director.now()),
+    price_books: new PriceBookCache(store, COMMAND_PRICES, clock),
     read_side_waits: new ReadSideWaits(() => director.now()),
     async pause(_ms, signal) {
       await turn('pause');
       signal.throwIfAborted();
     },
     observe: () => {},
-    clock: () => director.now() + skew_ms,
+    clock,
   });
 
   const lose = (cursor: Cursor) => {

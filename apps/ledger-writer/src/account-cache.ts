@@ -2,8 +2,17 @@ import type { AccountKey } from '#libs/contracts';
 import { LRUCache } from 'lru-cache';
 import { unreadOf, type KnownAccount } from './known-account.js';
 
-/** Accounts kept; a state is a few hundred bytes to some hundred kilobytes (1,000 open grants). */
+/** Accounts kept, if they are ordinary: a few grants and a few answers each. */
 const MAX_ACCOUNTS = 50_000;
+/** What they may weigh together, in units of about 300 bytes of heap: at most some 300 MB. */
+const MAX_WEIGHT = 20 * MAX_ACCOUNTS;
+
+/** A grant weighs one. */
+const ANSWER_WEIGHT = 2;
+const EMPTY_ACCOUNT_WEIGHT = 3;
+
+const weightOf = ({ account, answers }: KnownAccount): number =>
+  EMPTY_ACCOUNT_WEIGHT + account.grants.length + ANSWER_WEIGHT * answers.size;
 
 /**
  * The accounts in use. An account is taken out while it is decided on and put back once its append is
@@ -14,9 +23,13 @@ export class AccountCache {
   readonly #accounts: LRUCache<AccountKey, KnownAccount>;
   #unread = 0;
 
-  constructor(max = MAX_ACCOUNTS) {
-    const dispose = (known: KnownAccount) => (this.#unread -= unreadOf(known));
-    this.#accounts = new LRUCache({ max, dispose });
+  constructor(max = MAX_ACCOUNTS, max_weight = MAX_WEIGHT) {
+    this.#accounts = new LRUCache({
+      max,
+      maxSize: max_weight,
+      sizeCalculation: weightOf,
+      dispose: (known) => (this.#unread -= unreadOf(known)),
+    });
   }
 
   take(key: AccountKey): KnownAccount | undefined {
@@ -27,7 +40,8 @@ export class AccountCache {
 
   put(known: KnownAccount): void {
     this.#accounts.set(known.key, known);
-    this.#unread += unreadOf(known);
+    // Not there if it alone outweighs the cache.
+    if (this.#accounts.has(known.key)) this.#unread += unreadOf(known);
   }
 
   /** Events of all kept accounts that the read side is not known to hold yet. */

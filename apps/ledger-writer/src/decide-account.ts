@@ -13,8 +13,9 @@ import {
 } from '#libs/contracts';
 import type { StreamAppend } from '#libs/event-store';
 import { decide, evolve } from '#libs/ledger';
-import type { IncomingRequest } from './incoming-requests.js';
+import type { IncomingRequest, Refusal } from './incoming-requests.js';
 import { keepAnswer, type KnownAccount, type OpenAccount } from './known-account.js';
+import { PriceBooksBroken } from './price-book-cache.js';
 import type { Index } from './read-side.js';
 
 export interface Answer {
@@ -26,8 +27,10 @@ export interface Answer {
 export interface AccountDecisions {
   readonly account: OpenAccount;
   readonly append: StreamAppend;
-  /** To the first of the account's requests, in their order. */
+  /** To the first of the account's requests, in their order, but for those refused among them. */
   readonly answers: readonly Answer[];
+  /** Usage whose tenant's price books are damaged. */
+  readonly refused: readonly Refusal[];
   /** How the account contradicted itself on its next request; nothing after that was decided. */
   readonly broken: InvariantBroken | undefined;
 }
@@ -35,6 +38,7 @@ export interface AccountDecisions {
 export interface DecisionContext {
   readonly index: Index;
   readonly limits: { readonly max_events: number; readonly max_bytes: number };
+  /** Asked for usage that is decided for the first time, and for nothing else. */
   readonly price_book_at: (tenant_id: string, now: Instant) => PriceBook;
 }
 
@@ -47,6 +51,7 @@ export function decideAccount(account: OpenAccount, context: DecisionContext): A
   const expected_revision = known.head.revision;
   const events: LinkedEvent[] = [];
   const answers: Answer[] = [];
+  const refused: Refusal[] = [];
   let bytes = 0;
   let broken: InvariantBroken | undefined;
   for (const incoming of account.pending) {
@@ -74,14 +79,27 @@ export function decideAccount(account: OpenAccount, context: DecisionContext): A
       if (!fits) break;
       answers.push({ incoming, decision: decision ?? sweptDecision(known, incoming) });
     } catch (error) {
+      if (error instanceof PriceBooksBroken) {
+        refused.push(refusedAsUnpriced(incoming, error));
+        continue;
+      }
       if (!(error instanceof InvariantBroken)) throw error;
       broken = error;
       break;
     }
   }
   const append = { stream: accountStream(known.key), expected_revision, events };
-  return { account, append, answers, broken };
+  return { account, append, answers, refused, broken };
 }
+
+/** To be redriven once its tenant's price books are repaired; everything else goes on meanwhile. */
+export const refusedAsUnpriced = (
+  { message }: IncomingRequest,
+  { message: detail }: PriceBooksBroken,
+): Refusal => ({ message, reason: 'unprocessable', detail });
+
+/** Usage alone is priced, and only once. */
+const NO_PRICES = { version: '', effective_from: '', prices: {} } as never;
 
 /** Throws InvariantBroken when the account, or what is kept of this request, contradicts itself. */
 function decideOne(
@@ -93,7 +111,8 @@ function decideOne(
   const now = laterOf(message.timestamp, known.account.now);
   const prior = known.answers.get(request.request_id) ?? context.index.get(incoming);
   if (prior instanceof InvariantBroken) throw prior;
-  const price_book = context.price_book_at(request.tenant_id, now);
+  const is_priced = !prior && request.type === 'UsageRequested';
+  const price_book = is_priced ? context.price_book_at(request.tenant_id, now) : NO_PRICES;
   return decide(request, known.account, prior, { now, fingerprint, source, price_book });
 }
 

@@ -16,15 +16,15 @@ import { appendUntilDefinite } from './appending.js';
 import type { Answer } from './decide-account.js';
 import type { IncomingRequest } from './incoming-requests.js';
 import type { Pause } from './pause.js';
-import { STALE_AFTER_MS, type PriceBookCache } from './price-book-cache.js';
+import { CLOCKS_DIFFER_MS, KNOWN_FOR_MS, type PriceBookCache } from './price-book-cache.js';
 
 /** An append is assumed to be written within this time of being sent, or never. */
 const APPEND_MS = 15_000;
 /**
- * One without an answer is not repeated when the version takes effect sooner than this: other writers may
- * not have read it by then.
+ * One without an answer is not repeated when the version takes effect sooner than this: what another
+ * writer has read without it may know prices until then.
  */
-const LAST_REPEAT_MS = STALE_AFTER_MS + APPEND_MS;
+const LAST_REPEAT_MS = KNOWN_FOR_MS + CLOCKS_DIFFER_MS + APPEND_MS;
 
 /**
  * Decides one publication of a price book and appends the decision; on a conflict it reads the stream and

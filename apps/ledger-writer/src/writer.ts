@@ -15,7 +15,12 @@ import type { EventStore } from '#libs/event-store';
 import type { BatchControl, MessageBus, OutgoingMessage, ReceivedMessage } from '#libs/message-bus';
 import { appendUntilDefinite, type DefiniteResult } from './appending.js';
 import { catchUp } from './catch-up.js';
-import { decideAccount, type AccountDecisions, type Answer } from './decide-account.js';
+import {
+  decideAccount,
+  refusedAsUnpriced,
+  type AccountDecisions,
+  type Answer,
+} from './decide-account.js';
 import {
   byAccount,
   sortMessages,
@@ -25,7 +30,7 @@ import {
 } from './incoming-requests.js';
 import type { OpenAccount } from './known-account.js';
 import { openAccounts, type OpenAccountsPorts } from './open-accounts.js';
-import type { PriceBookCache } from './price-book-cache.js';
+import { PriceBooksBroken, type PriceBookCache } from './price-book-cache.js';
 import { publishPriceBook } from './publish-price-book.js';
 import type { Index } from './read-side.js';
 
@@ -71,10 +76,15 @@ export async function handleBatch(
   const sorted = sortMessages(messages);
   const decided = await decideAccounts(sorted.accounts, control, ports);
   const answers = [...decided.answers];
-  for (const incoming of sorted.price_books) {
-    answers.push(await publishPriceBook(incoming, ports, control));
-  }
   const refused = [...sorted.refused, ...decided.refused];
+  for (const incoming of sorted.price_books) {
+    try {
+      answers.push(await publishPriceBook(incoming, ports, control));
+    } catch (error) {
+      if (!(error instanceof PriceBooksBroken)) throw error;
+      refused.push(refusedAsUnpriced(incoming, error));
+    }
+  }
   await publish({ answers, refused }, ports.bus);
   ports.observe({ answers, refused, seconds: (performance.now() - began) / 1_000 });
 }
@@ -99,13 +109,13 @@ async function decideAccounts(
   const refused: Refusal[] = [];
   if (incoming.length === 0) return { answers, refused };
   const tenants = new Set(incoming.map(({ request }) => request.tenant_id));
-  await ports.price_books.refresh(tenants, control.signal);
   const index: Index = new Map();
   const context = {
     index,
     limits: ports.store.limits,
     price_book_at: ports.price_books.at.bind(ports.price_books),
   };
+  await ports.price_books.refresh(tenants, control.signal);
   let open = await openAccounts(byAccount(incoming), index, ports, control);
   for (let conflicts = 0; open.length > 0;) {
     const decisions: AccountDecisions[] = [];
@@ -124,7 +134,9 @@ async function decideAccounts(
         continue;
       }
       answers.push(...decided.answers);
-      const rest = { ...account, pending: account.pending.slice(decided.answers.length) };
+      refused.push(...decided.refused);
+      const done = decided.answers.length + decided.refused.length;
+      const rest = { ...account, pending: account.pending.slice(done) };
       if (broken) refused.push(...(await park(rest, broken, ports)));
       else if (rest.pending.length > 0) open.push(rest);
       else ports.cache.put(account.known);
@@ -134,6 +146,8 @@ async function decideAccounts(
     if (conflicts > MAX_CONFLICTS)
       throw new VersionConflict('overtaken by other writers too often');
     await ports.pause(Math.random() * conflicts * 5, control.signal);
+    // Others have moved these accounts on, perhaps to a time whose prices were not known before.
+    await ports.price_books.refresh(tenants, control.signal);
     open.push(...(await catchUp(overtaken, index, ports, control)));
   }
   return { answers, refused };

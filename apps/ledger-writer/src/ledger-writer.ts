@@ -38,7 +38,7 @@ export interface LedgerWriter {
 export async function startLedgerWriter(options: LedgerWriterOptions): Promise<LedgerWriter> {
   const { engines, logger, health, metrics, clock } = options;
   const { bus, store, pool } = engines;
-  const price_books = new PriceBookCache(store, await shippedPriceBook());
+  const price_books = new PriceBookCache(store, await shippedPriceBook(), clock);
   const ports: WriterPorts = {
     store,
     bus,

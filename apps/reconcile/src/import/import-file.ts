@@ -74,6 +74,7 @@ export async function importFile(
   const givePacks = packs(gateway, name, options, tally);
   const settleRows = rowSettler(gateway, options, {
     tally,
+    may_repeat: mapping.request_id !== undefined,
     started_at: new Date(started_ms).toISOString(),
     on_bad: (row, fault) => bad_rows.tell(row, fault),
   });

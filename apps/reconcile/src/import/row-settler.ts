@@ -14,6 +14,8 @@ export interface SettlerOptions {
 
 export interface RowSettling {
   readonly tally: Tally;
+  /** Whether two rows may be one request: only ids out of a column can stand in the file twice. */
+  readonly may_repeat: boolean;
   /** When this run began: a decision before it was an earlier run's. */
   readonly started_at: string;
   readonly on_bad: (row: RowRequest, fault: RowFault) => void;
@@ -26,7 +28,7 @@ export interface RowSettling {
 export function rowSettler(
   gateway: Pick<Gateway, 'postBatch'>,
   { retries, give_up_ms, signal }: SettlerOptions,
-  { tally, started_at, on_bad }: RowSettling,
+  { tally, may_repeat, started_at, on_bad }: RowSettling,
 ): (rows: readonly RowRequest[]) => Promise<void> {
   const delivered = new DecisionSet();
   const replays = new DecisionSet();
@@ -35,7 +37,7 @@ export function rowSettler(
     // A repeated request may be answered with what its own first attempt decided.
     const replayed = decision.replayed && (attempt === 1 || decision.recorded_at < started_at);
     countDecision(tally, decision, replayed);
-    if (replayed) replays.add(decision);
+    if (replayed && may_repeat) replays.add(decision);
   };
 
   /** Of two rows with one request the answers come in any order: one of them made the decision. */
@@ -55,7 +57,7 @@ export function rowSettler(
         signal,
         on_decided(row, decision, attempt) {
           if (decision.outcome === 'conflict') count(decision, attempt);
-          else if (!delivered.add(decision)) countDuplicate(decision);
+          else if (may_repeat && !delivered.add(decision)) countDuplicate(decision);
           else if (decision.outcome === 'rejected' && retry <= retries) {
             again.push(retryOf(row, decision, retry));
           } else count(decision, attempt);

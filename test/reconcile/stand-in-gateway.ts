@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 
 interface Usage {
   readonly request_id: string;
@@ -28,14 +29,21 @@ type Fault = (request: IncomingMessage, response: ServerResponse) => void;
  */
 export async function startStandInGateway(key: string) {
   const balances = new Map<string, number>();
-  const decided = new Map<string, { decision: Decision; content: string }>();
+  const decided = new Map<string, { decision: Decision; content: string; usage?: Usage }>();
   const calls: { path: string; prefer: string | undefined; requests: number }[] = [];
   /** One per coming call; `undefined` lets the call through. */
   const faults: (Fault | undefined)[] = [];
   /** How many requests of each coming batch are decided before the answer; all when empty. */
   const decide_at_most: number[] = [];
+  /** How many ms the answer to each coming call is held back after its decisions. */
+  const hold: (number | undefined)[] = [];
 
-  const decide = (account_id: string, request_id: string, content: string, move: number) => {
+  const decide = (
+    { account_id, request_id }: Pick<Usage, 'account_id' | 'request_id'>,
+    content: string,
+    move: number,
+    usage?: Usage,
+  ) => {
     const id = `${account_id}/${request_id}`;
     const prior = decided.get(id);
     if (prior && prior.content === content) return { ...prior.decision, replayed: true };
@@ -53,24 +61,23 @@ export async function startStandInGateway(key: string) {
             credits: String(Math.abs(move)),
           };
     if (after >= 0) balances.set(account_id, after);
-    decided.set(id, { decision, content });
+    decided.set(id, { decision, content, ...(usage && { usage }) });
     return decision;
   };
 
   const answerBatch = ({ requests }: { requests: Usage[] }) => {
-    const invalid = requests.flatMap(({ items }, index) =>
-      items.some(({ quantity }) => quantity === 666)
-        ? [{ index, errors: [{ path: 'items[0].quantity', message: 'must not be 666' }] }]
-        : [],
-    );
+    const invalid = requests.flatMap((usage, index) => {
+      const error = errorOf(usage);
+      return error ? [{ index, errors: [error] }] : [];
+    });
     const accepted = requests.flatMap((usage, index) =>
       invalid.some((one) => one.index === index) ? [] : [{ usage, index }],
     );
     const decisions = accepted
       .slice(0, decide_at_most.shift() ?? accepted.length)
-      .map(({ usage: { account_id, request_id, items }, index }) => ({
+      .map(({ usage, index }) => ({
         index,
-        ...decide(account_id, request_id, JSON.stringify(items), -sumOf(items)),
+        ...decide(usage, JSON.stringify(usage.items), -sumOf(usage.items), usage),
       }));
     const undecided = accepted.length - decisions.length;
     return {
@@ -80,7 +87,8 @@ export async function startStandInGateway(key: string) {
   };
 
   const answerGrant = (account_id: string, body: { request_id: string; credits: string }) => {
-    const grant = decide(account_id, body.request_id, body.credits, Number(body.credits));
+    const id = { account_id, request_id: body.request_id };
+    const grant = decide(id, body.credits, Number(body.credits));
     return { status: grant.outcome === 'conflict' ? 409 : 200, body: grant };
   };
 
@@ -96,6 +104,8 @@ export async function startStandInGateway(key: string) {
     const answer = account_id
       ? answerGrant(decodeURIComponent(account_id), body)
       : answerBatch(body);
+    const held_ms = hold.shift();
+    if (held_ms !== undefined) await delay(held_ms);
     send(response, answer.status, answer.body);
   };
   const server = createServer((request, response) => void serve(request, response));
@@ -108,11 +118,19 @@ export async function startStandInGateway(key: string) {
     calls,
     faults,
     decide_at_most,
+    hold,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function errorOf({ items, occurred_at }: Usage) {
+  const index = items.findIndex(({ quantity }) => quantity === 666);
+  if (index !== -1) return { path: `items[${index}].quantity`, message: 'must not be 666' };
+  if (occurred_at === undefined || occurred_at < '2900') return undefined;
+  return { path: 'occurred_at', message: 'must not be in the future' };
 }
 
 const sumOf = (items: Usage['items']): number =>

@@ -1,5 +1,5 @@
 const TIMESTAMP =
-  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|UTC|[+-]\d{2}:?\d{2})?)?$/i;
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?$/i;
 
 /**
  * A time as spreadsheets and logs write it, in RFC 3339: `2023-11-16 18:15:46.6805900`,
@@ -15,5 +15,6 @@ export function rfc3339Of(text: string): string {
 
 function offsetOf(zone: string): string {
   if (zone === 'Z' || zone === 'UTC') return 'Z';
-  return zone.includes(':') ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`;
+  // Postgres leaves out minutes that are 0.
+  return zone.includes(':') ? zone : `${zone.slice(0, 3)}:${zone.slice(3) || '00'}`;
 }

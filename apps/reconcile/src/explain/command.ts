@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { PRICE_BOOK_ACCOUNT } from '#libs/contracts';
 import { tenantOf, tenantOption } from '../arguments.js';
 import type { CommandContext } from '../program.js';
 import { explainRequest } from './explain.js';
@@ -6,7 +7,7 @@ import { explainRequest } from './explain.js';
 export const explainCommand = (context: CommandContext): Command =>
   new Command('explain')
     .description('why a request was charged, granted or rejected, down to message and event')
-    .argument('<account>')
+    .argument('<account>', `or '${PRICE_BOOK_ACCOUNT}' for the publication of a price book`)
     .argument('<request>', 'its request_id')
     .addOption(tenantOption())
     .addHelpText('after', '\nExample:\n  usage-ledger explain acct-0001 azure.csv:1:cc75337b')

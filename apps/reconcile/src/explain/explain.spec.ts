@@ -1,6 +1,7 @@
 import { TOPICS } from '#libs/contracts';
 import {
   grant,
+  publishPrices,
   startAuditedLedger,
   usage,
   type AuditedLedger,
@@ -17,11 +18,20 @@ beforeAll(async () => {
   await ledger.publish(TOPICS.requests, [
     grant('alice', 'g-1', 1_000, { paid: { amount_minor: 4_900, currency: 'EUR' } }),
     grant('alice', 'g-2', 3, { expires_at: '2026-02-01T00:00:00Z' }),
-    grant('alice', 'g-3', 3, { expires_at: '2026-01-01T00:00:00Z' }),
+    grant('alice', 'g-3', 3, {
+      expires_at: '2026-01-01T00:00:00Z',
+      paid: { amount_minor: 500, currency: 'EUR' },
+    }),
     usage('alice', 'u-1', { items, user_id: 'ann', metadata: { model: 'x-1' } }),
     usage('alice', 'u-2', { operation: 'image.generation', quantity: 100 }),
     usage('alice', 'u-3', { operation: 'teleport' }),
     grant('alice', 'g-4', 5, { expires_at: '2026-02-01T00:00:00Z' }),
+    publishPrices('p-1', 'b-2', {
+      'llm.input_tokens': { credits: 1, per: 1_000, fixed: 2 },
+      'image.generation': { credits: 20 },
+      'text.generation': { credits: 1 },
+    }),
+    publishPrices('p-2', 'b-2', { image: { credits: 21 } }),
   ]);
   await ledger.settle();
   ledger.now_ms += 86_400_000;
@@ -73,7 +83,49 @@ it('explains grants', async () => {
     'g-1 on alice: granted 1,000 credits (pack, 4,900 minor units of EUR paid), counts at once, ' +
       'never expires, priority 100',
   );
-  expect((await told('g-3'))[0]).toContain('grant rejected, already_expired');
+});
+
+it('explains a rejected grant with what was asked and paid: the money must be found again', async () => {
+  expect((await told('g-3'))[0]).toBe(
+    'g-3 on alice: grant rejected, already_expired: the grant would end before it counts; ' +
+      'asked for 3 credits (pack, 500 minor units of EUR paid), counts from 2026-01-31T12:00:00.000Z, ' +
+      'expires at 2026-01-01T00:00:00.000Z',
+  );
+});
+
+it('explains the publication of a price book, out of its stream', async () => {
+  const published = await explain('$pricebook', 'p-1');
+  expect(published.exit_code).toBe(0);
+  expect(
+    published.stdout
+      .replace(/[0-9a-f]{64}/, '<chain>')
+      .trimEnd()
+      .split('\n'),
+  ).toEqual([
+    'p-1 on $pricebook: published price book b-2, in force from 2026-01-31T13:00:00.000Z',
+    '  image.generation  20 credits',
+    '  llm.input_tokens  1 credit per 1,000, rounded up, and 2 for each line',
+    '  text.generation   1 credit',
+    'decided at   2026-01-31T12:00:00.000Z',
+    expect.stringMatching(/^message {6}ledger\.requests\/\d\/\d$/),
+    'event        pricebook-dev@1',
+    'chain        <chain>',
+  ]);
+  const rejected = await explain('$pricebook', 'p-2');
+  expect(rejected.stdout).toContain(
+    'p-2 on $pricebook: rejected, version_exists: the price book has a version of that name; ' +
+      'asked for price book b-2, in force from 2026-01-31T13:00:00.000Z\n',
+  );
+  const { lines } = await explain('$pricebook', 'p-2', '--json');
+  expect(lines).toMatchObject([
+    { type: 'explanation', decision: { outcome: 'rejected' }, entry: { revision: 2 } },
+  ]);
+});
+
+it('not found: a publication that nobody asked for', async () => {
+  const { exit_code, stderr } = await explain('$pricebook', 'p-9');
+  expect(exit_code).toBe(3);
+  expect(stderr).toContain('tenant dev has no decision for the publication p-9');
 });
 
 it('tells what fell due before it', async () => {

@@ -1,10 +1,18 @@
-import { accountKey, accountStream, chainOf, encodeEvent, InvariantBroken } from '#libs/contracts';
+import {
+  accountKey,
+  accountStream,
+  chainOf,
+  encodeEvent,
+  InvariantBroken,
+  PRICE_BOOK_ACCOUNT,
+} from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
 import { explain, type Explanation } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { explanationText } from './explanation-text.js';
+import { explainPublication } from './publication.js';
 
 interface ExplainedRequest {
   readonly tenant_id: string;
@@ -21,6 +29,9 @@ export async function explainRequest(
   { tenant_id, account_id, request_id }: ExplainedRequest,
   out: Output,
 ): Promise<ExitCode> {
+  if (account_id === PRICE_BOOK_ACCOUNT) {
+    return explainPublication(ports.store, tenant_id, request_id, out);
+  }
   const explanation = await explain(ports.pool, tenant_id, account_id, request_id);
   if (explanation === undefined) {
     throw new NotFound(

@@ -3,6 +3,9 @@ import {
   type AccountEvent,
   type Allocation,
   type DecisionEvent,
+  type Paid,
+  type Price,
+  type PriceBookEvent,
   type RejectionReason,
 } from '#libs/contracts';
 import { arithmeticOf, MAX_OPEN_GRANTS, MIN_NOTICE_MS } from '#libs/ledger';
@@ -37,16 +40,25 @@ function verdictOf(event: DecisionEvent): string {
     case 'CreditsGranted': {
       const { credits, kind, priority, paid, state, effective_at, expires_at } = event;
       const from = state === 'scheduled' ? `counts from ${effective_at}` : 'counts at once';
-      const until = expires_at === null ? 'never expires' : `expires at ${expires_at}`;
-      const money = paid
-        ? `, ${counted(paid.amount_minor, 'minor unit')} of ${paid.currency} paid`
-        : '';
-      return `granted ${counted(credits, 'credit')} (${kind}${money}), ${from}, ${until}, priority ${priority}`;
+      const until = untilText(expires_at);
+      return `granted ${counted(credits, 'credit')} (${kind}${paidText(paid)}), ${from}, ${until}, priority ${priority}`;
     }
-    case 'GrantRejected':
-      return `grant rejected, ${event.reason}: ${WHY[event.reason]}`;
+    case 'GrantRejected': {
+      const { reason, asked_credits, kind, paid, effective_at, expires_at } = event;
+      return (
+        `grant rejected, ${reason}: ${WHY[reason]}; asked for ${counted(asked_credits, 'credit')} ` +
+        `(${kind}${paidText(paid)}), counts from ${effective_at}, ${untilText(expires_at)}`
+      );
+    }
   }
 }
+
+const untilText = (expires_at: string | null): string =>
+  expires_at === null ? 'never expires' : `expires at ${expires_at}`;
+
+/** Whoever looks for a payment has its amount. */
+const paidText = (paid: Paid | undefined): string =>
+  paid ? `, ${counted(paid.amount_minor, 'minor unit')} of ${paid.currency} paid` : '';
 
 /** What the decision says of price and period, line by line. */
 function priceOf(event: DecisionEvent): string[] {
@@ -103,4 +115,36 @@ export function explanationText(
     `event        ${stream}@${entry.revision}, the stream has the same bytes`,
     `chain        ${entry.chain}`,
   ].join('\n');
+}
+
+/** What became of a publication, as a person reads it. */
+export function publicationText(
+  { event, revision, chain }: { event: PriceBookEvent; revision: number; chain: string },
+  stream: string,
+): string {
+  return [
+    `${event.request_id} on ${event.account_id}: ${publishedText(event)}`,
+    ...(event.type === 'PriceBookPublished' ? pricesText(event.prices) : []),
+    `decided at   ${event.recorded_at}`,
+    `message      ${coordinateText(event.source)}`,
+    `event        ${stream}@${revision}`,
+    `chain        ${chain}`,
+  ].join('\n');
+}
+
+function publishedText(event: PriceBookEvent): string {
+  const book = `price book ${event.version}, in force from ${event.effective_from}`;
+  if (event.type === 'PriceBookPublished') return `published ${book}`;
+  const { reason, earliest } = event;
+  const from = earliest === undefined ? '' : `, the earliest was ${earliest}`;
+  return `rejected, ${reason}: ${WHY[reason]}${from}; asked for ${book}`;
+}
+
+function pricesText(prices: Readonly<Record<string, Price>>): string[] {
+  const width = Math.max(...Object.keys(prices).map((operation) => operation.length));
+  return Object.entries(prices).map(([operation, { credits, per, rounding, fixed }]) => {
+    const units = per === 1 ? '' : ` per ${n(per)}, rounded ${rounding}`;
+    const more = fixed === undefined ? '' : `, and ${n(fixed)} for each line`;
+    return `  ${operation.padEnd(width)}  ${counted(credits, 'credit')}${units}${more}`;
+  });
 }

@@ -17,6 +17,7 @@ interface Options {
   readonly name?: string;
   readonly delimiter: string;
   readonly skipBad: boolean;
+  readonly retryRejected: number;
   readonly fromRow: number;
   readonly batchSize: number;
   readonly inFlight: number;
@@ -46,8 +47,13 @@ export const importCommand = (context: CommandContext): Command =>
     .option('--delimiter <character>', "between columns, '\\t' for a tab", parseDelimiter, ',')
     .option(
       '--skip-bad',
-      'exit 0 although rows cannot be billed; without it, 100 end the run',
+      'leave out rows that cannot be billed; without it they are exit 1, and 100 end the run',
       false,
+    )
+    .addOption(
+      numberOption('--retry-rejected <times>', 'ask again for rejected rows, see below', 0, {
+        most: 99,
+      }),
     )
     .addOption(numberOption('--from-row <number>', 'pass over the rows before it', 1))
     .addOption(numberOption('--batch-size <requests>', 'per call', 1_000, { most: 1_000 }))
@@ -109,6 +115,7 @@ const importOptions = (file: string, options: Options) => ({
   name: options.name,
   grant: options.grant,
   skip_bad: options.skipBad,
+  retries: options.retryRejected,
   from_row: options.fromRow,
   batch_size: options.batchSize,
   in_flight: options.inFlight,
@@ -135,6 +142,19 @@ const HELP = `
 It goes through a running gateway: LEDGER_URL (http://127.0.0.1:8080), LEDGER_API_KEY, else
 LEDGER_DEV_KEY. The same command again charges nothing twice: it finds the decisions of the first
 run. Two files of one name that may hold the same row at the same place need another --name.
+
+Exit 0 = every row is charged, 1 = not all are: rejected, bad (unless --skip-bad), or its request_id
+stands for other content; 2 = could not run to the end.
+
+Request ids count the rows of the file, unless they come out of --request-id. Mend a bad row where
+it stands, append new rows at the end. With a row taken out or put in, all rows below are other
+requests and are charged again.
+
+A rejection is for ever, too. --retry-rejected 1 asks again for each rejected row, under an id of
+its own (<request id>:retry-1) and as of the same time; 2 asks again for those that were rejected
+then, and so on. It may be repeated and interrupted like any import. --grant gives each account one
+pack in all, however often the file is imported: more credits are granted by
+POST /v1/accounts/ACCOUNT/grants.
 
 Example:
   usage-ledger import usage.csv --account customer --item image.generation=images

@@ -29,8 +29,12 @@ const BatchAnswer = z.object({
 export type BatchAnswer = z.infer<typeof BatchAnswer>;
 
 /** A grant's answer: decided, refused for ever, or not decided within the wait. */
-const GrantAnswer = z.object({ outcome: Outcome.optional(), reason: z.string().optional() });
-type GrantAnswer = z.infer<typeof GrantAnswer> & { readonly status: number };
+const GrantAnswer = z.object({
+  outcome: Outcome.optional(),
+  reason: z.string().optional(),
+  replayed: z.boolean().optional(),
+});
+export type GrantAnswer = z.infer<typeof GrantAnswer> & { readonly status: number };
 
 interface GatewayOptions {
   readonly url: string;

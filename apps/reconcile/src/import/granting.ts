@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CouldNotRun } from '../exit-code.js';
 import { inParallel } from '../in-parallel.js';
-import type { Gateway } from './gateway.js';
+import type { Gateway, GrantAnswer } from './gateway.js';
 
 interface Pack {
   /** The same in every run over a file, so that a second run replays: its scope is the account. */
@@ -21,21 +21,25 @@ const PAUSE_MS = 500;
 export function packGiver(
   gateway: Pick<Gateway, 'postGrant'>,
   pack: Pack,
-  options: { readonly signal: AbortSignal; readonly on_granted: () => void },
+  options: { readonly signal: AbortSignal; readonly on_granted: (replayed: boolean) => void },
 ): (account_ids: Iterable<string>) => Promise<void> {
   const given = new Map<string, Promise<void>>();
 
   const give = async (account_id: string) => {
-    while (!(await isGranted(account_id))) {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await granted(account_id);
+      // Asked again, it may be answered with what its own first attempt decided.
+      if (answer) return options.on_granted(attempt === 1 && answer.replayed === true);
       await sleep(PAUSE_MS, undefined, { signal: options.signal });
     }
-    options.on_granted();
   };
 
-  const isGranted = async (account_id: string): Promise<boolean> => {
-    const { status, outcome, reason } = await gateway.postGrant(account_id, pack);
-    if (status === 200) return true;
-    if (status === 202) return false;
+  /** Undefined while it is not decided. */
+  const granted = async (account_id: string): Promise<GrantAnswer | undefined> => {
+    const answer = await gateway.postGrant(account_id, pack);
+    const { status, outcome, reason } = answer;
+    if (status === 200) return answer;
+    if (status === 202) return undefined;
     throw new CouldNotRun(
       status === 409
         ? `${account_id} got a pack of another size from this file before (${pack.request_id})`

@@ -1,16 +1,16 @@
 import { basename } from 'node:path';
-import { LRUCache } from 'lru-cache';
 import { CouldNotRun, EXIT, type ExitCode } from '../exit-code.js';
 import { inParallel } from '../in-parallel.js';
 import type { Output } from '../output.js';
+import { badRows } from './bad-rows.js';
 import { openCsv } from './csv-file.js';
-import type { Gateway, GatewayDecision } from './gateway.js';
+import type { Gateway } from './gateway.js';
 import { packGiver } from './granting.js';
 import type { Mapping } from './mapping.js';
 import { rowBatches, type RowBatch } from './row-batches.js';
-import { rowReader, sourceName, type RowFault } from './row-request.js';
-import { settleBatch } from './settle-batch.js';
-import { countDecision, newTally, nothingCharged, tallyText } from './tally.js';
+import { rowReader, sourceName } from './row-request.js';
+import { rowSettler } from './row-settler.js';
+import { leftUncharged, newTally, tallyText, type Tally } from './tally.js';
 
 interface ImportOptions {
   readonly file: string;
@@ -22,6 +22,8 @@ interface ImportOptions {
   readonly grant: string | undefined;
   /** Bad rows are left out, however many, and are no mismatch. */
   readonly skip_bad: boolean;
+  /** So many times each rejected row is asked for again, each time under another id. */
+  readonly retries: number;
   /** Rows before this one are passed over. */
   readonly from_row: number;
   /** Requests per call, at most 1,000. */
@@ -34,38 +36,27 @@ interface ImportOptions {
   readonly clock: () => number;
 }
 
-/** More bad rows are no accident of a row: most likely a column was mapped wrongly. */
-const MAX_BAD_ROWS = 100;
-
 /**
  * Sends a usage file through a gateway and waits for every decision. A second run finds the decisions
- * of the first. Mismatch = a row that could not be billed, an id that stands for other content, or a file
- * of which nothing was charged.
+ * of the first. Mismatch = a row that is not charged: it could not be billed, it was rejected, or its id
+ * stands for other content.
  */
 export async function importFile(
   gateway: Gateway,
   options: ImportOptions,
   out: Output,
 ): Promise<ExitCode> {
-  const { signal, clock } = options;
+  const { mapping, clock } = options;
   const name = options.name ?? sourceName(basename(options.file));
   const file = await openCsv(options.file, options.delimiter);
-  const read = rowReader(options.mapping, file.columns, name);
+  const read = rowReader(mapping, file.columns, name);
   const progress = out.progress('import', file.size_bytes);
   const tally = newTally();
-  const unfinished = new Set<number>();
+  const bad_rows = badRows(tally, options.skip_bad, out);
+  /** First rows of the batches that were begun and are not settled. */
+  const unsettled = new Set<number>();
   const started_ms = clock();
-  const started_at = new Date(started_ms).toISOString();
   const perSecond = () => tally.decided / (Math.max(clock() - started_ms, 1) / 1_000);
-
-  const badRow = (line: number, { column, message }: RowFault) => {
-    tally.bad_rows += 1;
-    out.warn('bad_row', { line, column, message }, () =>
-      [`line ${line}`, ...(column === null ? [] : [`column ${column}`]), message].join(': '),
-    );
-    if (options.skip_bad || tally.bad_rows < MAX_BAD_ROWS) return;
-    throw new CouldNotRun(`${MAX_BAD_ROWS} bad rows: is the mapping right? --skip-bad goes on`);
-  };
 
   let read_bytes = 0;
   const batches = rowBatches(file.rows, read, {
@@ -74,39 +65,33 @@ export async function importFile(
       tally.rows += 1;
       read_bytes = bytes;
     },
-    on_bad: badRow,
+    on_begun: (first_row) => void unsettled.add(first_row),
+    on_bad(row, fault) {
+      bad_rows.tell(row, fault);
+      bad_rows.requireFew();
+    },
   });
-  const givePacks = packs(gateway, name, options, () => void (tally.accounts_granted += 1));
-
-  const isKnown = knownDecisions();
+  const givePacks = packs(gateway, name, options, tally);
+  const settleRows = rowSettler(gateway, options, {
+    tally,
+    may_repeat: mapping.request_id !== undefined,
+    started_at: new Date(started_ms).toISOString(),
+    on_bad: (row, fault) => bad_rows.tell(row, fault),
+  });
 
   const sendBatch = async ({ first_row, requests }: RowBatch) => {
-    unfinished.add(first_row);
     await givePacks(requests.map(({ body }) => body.account_id));
-    tally.sent += requests.length;
-    await settleBatch(requests, gateway, {
-      give_up_ms: options.give_up_ms,
-      signal,
-      on_decided(decision, attempt) {
-        // A repeated request may be answered with what its own first attempt decided.
-        const replayed = decision.replayed && (attempt === 1 || decision.recorded_at < started_at);
-        countDecision(tally, decision, replayed || isKnown(decision));
-      },
-      on_invalid: ({ line }, { path, message }) => badRow(line, { column: path, message }),
-      on_resent: (count) => void (tally.resent += count),
-    });
-    unfinished.delete(first_row);
+    await settleRows(requests);
+    unsettled.delete(first_row);
     progress.at(read_bytes, `${tally.decided} decided, ${Math.round(perSecond())}/s`);
+    bad_rows.requireFew();
   };
 
   const summarise = () => {
     progress.stop();
-    const decisions_per_second = perSecond();
-    out.report(
-      'summary',
-      { ...tally, decisions_per_second: Math.round(decisions_per_second) },
-      () => tallyText(tally, decisions_per_second),
-    );
+    const decisions_per_second = Math.round(perSecond());
+    const told = { decisions_per_second, options };
+    out.report('summary', { ...tally, decisions_per_second }, () => tallyText(tally, told));
   };
 
   try {
@@ -115,7 +100,8 @@ export async function importFile(
     progress.stop();
     // Refused before anything was begun that could be gone on with: the error says all there is.
     if (error instanceof CouldNotRun && tally.decided + tally.bad_rows === 0) throw error;
-    const resume_at = Math.min(...unfinished, options.from_row + tally.rows);
+    const next_row = options.from_row + tally.rows;
+    const resume_at = Math.min(...unsettled, bad_rows.first(), next_row);
     out.warn(
       'unfinished',
       { resume_at_row: resume_at },
@@ -125,35 +111,22 @@ export async function importFile(
     throw error;
   }
   summarise();
-  const bad_rows = options.skip_bad ? 0 : tally.bad_rows;
-  return bad_rows + tally.conflicts > 0 || nothingCharged(tally) ? EXIT.mismatch : EXIT.fine;
-}
-
-/**
- * Whether a decision was delivered before: an id that stands in the file twice, and waits twice at a
- * time, gets its one decision twice.
- */
-function knownDecisions(): (decision: GatewayDecision) => boolean {
-  const known = new LRUCache<string, true>({ max: 100_000 });
-  return ({ outcome, account_id, revision }) => {
-    if (outcome === 'conflict') return false;
-    const place = `${account_id}@${revision}`;
-    const delivered = known.has(place);
-    known.set(place, true);
-    return delivered;
-  };
+  return leftUncharged(tally, options.skip_bad) ? EXIT.mismatch : EXIT.fine;
 }
 
 function packs(
   gateway: Gateway,
   name: string,
   { grant, signal }: ImportOptions,
-  on_granted: () => void,
+  tally: Tally,
 ): (account_ids: Iterable<string>) => Promise<void> {
   if (grant === undefined) return async () => {};
-  return packGiver(
-    gateway,
-    { request_id: `${name}:grant`, credits: grant },
-    { signal, on_granted },
-  );
+  const pack = { request_id: `${name}:grant`, credits: grant };
+  return packGiver(gateway, pack, {
+    signal,
+    on_granted(replayed) {
+      tally.accounts_granted += 1;
+      if (replayed) tally.packs_replayed += 1;
+    },
+  });
 }

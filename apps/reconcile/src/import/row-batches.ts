@@ -14,7 +14,9 @@ interface BatchOptions {
   readonly from_row: number;
   readonly batch_size: number;
   readonly on_row: (row: CsvRow) => void;
-  readonly on_bad: (line: number, fault: RowFault) => void;
+  /** Told as soon as a batch has its first row: should reading end there, it is never handed out. */
+  readonly on_begun: (first_row: number) => void;
+  readonly on_bad: (row: CsvRow, fault: RowFault) => void;
   readonly signal: AbortSignal;
 }
 
@@ -22,7 +24,7 @@ interface BatchOptions {
 export async function* rowBatches(
   rows: CsvFile['rows'],
   read: (row: CsvRow) => RowResult,
-  { from_row, batch_size, on_row, on_bad, signal }: BatchOptions,
+  { from_row, batch_size, on_row, on_begun, on_bad, signal }: BatchOptions,
 ): AsyncGenerator<RowBatch> {
   let requests: RowRequest[] = [];
   let first_row = from_row;
@@ -32,11 +34,16 @@ export async function* rowBatches(
     on_row(row);
     const result = read(row);
     if (result.kind === 'bad') {
-      on_bad(row.line, result.fault);
+      on_bad(row, result.fault);
       continue;
     }
-    if (requests.length === 0) first_row = row.number;
-    requests.push({ line: row.line, body: result.body });
+    if (requests.length === 0) {
+      first_row = row.number;
+      on_begun(first_row);
+    }
+    const { body, blame } = result;
+    const { number, line } = row;
+    requests.push({ number, line, first_id: body.request_id, body, blame });
     if (requests.length < batch_size) continue;
     yield { first_row, requests };
     requests = [];

@@ -21,18 +21,25 @@ export interface RowFault {
   readonly message: string;
 }
 
+/** What the gateway finds wrong, `items[0].quantity` say, as a fault of the row. */
+export type Blame = (fault: { readonly path: string; readonly message: string }) => RowFault;
+
 export type RowResult =
-  | { readonly kind: 'request'; readonly body: UsageBody }
+  | { readonly kind: 'request'; readonly body: UsageBody; readonly blame: Blame }
   | { readonly kind: 'bad'; readonly fault: RowFault };
 
 type Reader<T> = (row: CsvRow) => T;
 type IndexOf = (column: string) => number;
 
-/** A value that is not checked yet, and the column to blame for it. */
+/** A value that is not checked yet, and the column to blame for it, with what stands there. */
 interface Cell {
   readonly column: string | null;
+  readonly text: string;
   readonly value: unknown;
 }
+
+/** Of no column: the command line says it, or nothing does. */
+const saidOnce = (value: unknown): Cell => ({ column: null, text: '', value });
 
 /** Makes requests of rows. Throws CouldNotRun when the mapping names a column that is not there. */
 export function rowReader(
@@ -64,27 +71,31 @@ export function rowReader(
       items: used.map((item) => item.value),
       ...(mapping.occurred_at !== undefined && { occurred_at: cells.occurred_at.value }),
     });
-    if (parsed.success) return { kind: 'request', body: parsed.data };
-    return { kind: 'bad', fault: faultOf(parsed.error, cells, used) };
+    if (parsed.success) {
+      const blame: Blame = ({ path, message }) =>
+        faultAt(path.match(/[^.[\]]+/g) ?? [], message, cells, used) ?? {
+          column: null,
+          message: path === '' ? message : `${path} ${message}`,
+        };
+      return { kind: 'request', body: parsed.data, blame };
+    }
+    const { path, message } = parsed.error.issues[0]!;
+    const fault = faultAt(path, message, cells, used) ?? { column: null, message };
+    return { kind: 'bad', fault };
   };
 }
 
-/** Which column is at fault: the first one of the first issue. */
-function faultOf(
-  error: z.ZodError,
+/** The column at fault, and what the file says there. Undefined when no column says it. */
+function faultAt(
+  [field, index]: readonly PropertyKey[],
+  message: string,
   cells: Readonly<Record<string, Cell>>,
   used: readonly Cell[],
-): RowFault {
-  const { path, message } = error.issues[0]!;
-  const [field, index] = path;
+): RowFault | undefined {
   const cell = field === 'items' ? used[Number(index)] : cells[String(field)];
-  if (!cell?.column) return { column: null, message };
-  const text = field === 'items' ? quantityTextOf(cell.value) : String(cell.value);
-  return { column: cell.column, message: `${JSON.stringify(text)} ${message}` };
+  if (!cell?.column) return undefined;
+  return { column: cell.column, message: `${JSON.stringify(cell.text)} ${message}` };
 }
-
-const quantityTextOf = (item: unknown): string =>
-  String((item as { readonly quantity: unknown }).quantity);
 
 function columnIndex(columns: readonly string[], column: string): number {
   const index = columns.indexOf(column);
@@ -102,9 +113,9 @@ function accountReader(source: AccountSource, indexOf: IndexOf): Reader<Cell> {
     case 'column':
       return cellReader(source.column, indexOf);
     case 'constant':
-      return () => ({ column: null, value: source.account_id });
+      return () => saidOnce(source.account_id);
     case 'spread':
-      return ({ number }) => ({ column: null, value: dealtAccount(number, source.over) });
+      return ({ number }) => saidOnce(dealtAccount(number, source.over));
   }
 }
 
@@ -117,38 +128,40 @@ function requestIdReader(
   source_name: string,
 ): Reader<Cell> {
   if (column !== undefined) return cellReader(column, indexOf);
-  return ({ number, text }) => ({
-    column: null,
-    value: `${source_name}:${number}:${hash('sha256', text, 'hex').slice(0, HASH_LENGTH)}`,
-  });
+  return ({ number, text }) =>
+    saidOnce(`${source_name}:${number}:${hash('sha256', text, 'hex').slice(0, HASH_LENGTH)}`);
 }
 
 function occurredAtReader(column: string | undefined, indexOf: IndexOf): Reader<Cell> {
-  if (column === undefined) return () => ({ column: null, value: undefined });
+  if (column === undefined) return () => saidOnce(undefined);
   const cell = cellReader(column, indexOf);
-  return (row) => ({ column, value: rfc3339Of(String(cell(row).value)) });
+  return (row) => {
+    const { text } = cell(row);
+    return { column, text, value: rfc3339Of(text) };
+  };
 }
 
 function cellReader(column: string, indexOf: IndexOf): Reader<Cell> {
   const index = indexOf(column);
-  return ({ fields }) => ({ column, value: fields[index]!.trim() });
+  return ({ fields }) => {
+    const text = fields[index]!.trim();
+    return { column, text, value: text };
+  };
 }
 
 /** A quantity of 0 and an empty cell leave the item out. */
 function itemReader({ operation, quantity }: ItemSource, indexOf: IndexOf): Reader<Cell | null> {
   if (quantity.kind === 'constant') {
-    return () => ({ column: null, value: { operation, quantity: quantity.quantity } });
+    return () => saidOnce({ operation, quantity: quantity.quantity });
   }
   const { column } = quantity;
   const cell = cellReader(column, indexOf);
   return (row) => {
-    const text = String(cell(row).value);
+    const { text } = cell(row);
     if (/^0*$/.test(text)) return null;
     // What is not made of digits stays text, which the contract refuses.
-    return {
-      column,
-      value: { operation, quantity: /^\d{1,15}$/.test(text) ? Number(text) : text },
-    };
+    const value = { operation, quantity: /^\d{1,15}$/.test(text) ? Number(text) : text };
+    return { column, text, value };
   };
 }
 

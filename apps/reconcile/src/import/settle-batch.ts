@@ -2,21 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CouldNotRun } from '../exit-code.js';
 import { counted } from '../table.js';
 import type { BatchAnswer, Gateway, GatewayDecision } from './gateway.js';
-import type { UsageBody } from './row-request.js';
+import type { Blame, RowFault, UsageBody } from './row-request.js';
 
 /** A row's request on its way. */
 export interface RowRequest {
+  readonly number: number;
   readonly line: number;
+  /** That of the row; a retry has another one in its body. */
+  readonly first_id: string;
   readonly body: UsageBody;
+  readonly blame: Blame;
 }
 
 interface Settling {
   /** `attempt` counts from 1. */
-  readonly on_decided: (decision: GatewayDecision, attempt: number) => void;
-  readonly on_invalid: (
-    request: RowRequest,
-    fault: { readonly path: string; readonly message: string },
-  ) => void;
+  readonly on_decided: (request: RowRequest, decision: GatewayDecision, attempt: number) => void;
+  readonly on_invalid: (request: RowRequest, fault: RowFault) => void;
   readonly on_resent: (count: number) => void;
   readonly give_up_ms: number;
   readonly signal: AbortSignal;
@@ -62,8 +63,8 @@ function takeAnswer(
   return requests.filter((request, index) => {
     const fault = invalid.get(index);
     const decision = decisions.get(index);
-    if (fault) settling.on_invalid(request, fault);
-    else if (decision) settling.on_decided(decision, attempt);
+    if (fault) settling.on_invalid(request, request.blame(fault));
+    else if (decision) settling.on_decided(request, decision, attempt);
     return !fault && !decision;
   });
 }

@@ -1,44 +1,55 @@
 import type { GatewayDecision } from './gateway.js';
+import type { Mapping } from './mapping.js';
 
 /** What an import has come to so far. */
-interface Tally {
+export interface Tally {
   /** Data rows read. */
   rows: number;
   /** Rows that cannot be billed, refused here or by the gateway. */
   bad_rows: number;
-  /** Requests that were sent, each once however often it had to be repeated. */
+  /** Rows whose requests were sent, each once however often it had to be repeated. */
   sent: number;
+  /** Retries of rows that were rejected, each under an id of its own. */
+  retried: number;
   /** Requests that were sent again because no decision had come. */
   resent: number;
+  /** Rows by their last decision: consumed, rejected, conflicts and duplicates. */
   decided: number;
   consumed: number;
   rejected: number;
   rejected_by_reason: Record<string, number>;
   /** The request_id was decided before with other content: nothing was charged for this row. */
   conflicts: number;
-  /** Of the decided: answered with the decision of an earlier run. */
+  /** The same request as another row of this run: it was decided, and charged, once. */
+  duplicates: number;
+  /** Of the decided, without duplicates: answered with the decision of an earlier run. */
   replayed: number;
   /** Charged for the rows of this file, by this run or an earlier one. */
   credits: bigint;
   /** Of these: charged by an earlier run. */
   credits_replayed: bigint;
   accounts_granted: number;
+  /** Of these: had got their pack before. */
+  packs_replayed: number;
 }
 
 export const newTally = (): Tally => ({
   rows: 0,
   bad_rows: 0,
   sent: 0,
+  retried: 0,
   resent: 0,
   decided: 0,
   consumed: 0,
   rejected: 0,
   rejected_by_reason: {},
   conflicts: 0,
+  duplicates: 0,
   replayed: 0,
   credits: 0n,
   credits_replayed: 0n,
   accounts_granted: 0,
+  packs_replayed: 0,
 });
 
 /** `replayed` says whether an earlier run decided it; a repeated request may replay this run's own. */
@@ -60,10 +71,31 @@ export function countDecision(tally: Tally, decision: GatewayDecision, replayed:
   tally.rejected_by_reason[reason] = (tally.rejected_by_reason[reason] ?? 0) + 1;
 }
 
+/** A decision that was counted as an earlier run's, and that this run turns out to have made. */
+export function countAsOwn(tally: Tally, { credits }: GatewayDecision): void {
+  tally.replayed -= 1;
+  tally.credits_replayed -= credits;
+}
+
+/** Rows of the file were not charged, by this run or an earlier one. */
+export const leftUncharged = (tally: Tally, skip_bad: boolean): boolean =>
+  tally.rejected + tally.conflicts + (skip_bad ? 0 : tally.bad_rows) > 0;
+
 const number = (value: number | bigint): string => value.toLocaleString('en-US');
 
+/** What a person is told beside the numbers. */
+export interface Told {
+  readonly decisions_per_second: number;
+  readonly options: {
+    readonly mapping: Pick<Mapping, 'request_id'>;
+    readonly retries: number;
+    readonly grant: string | undefined;
+    readonly from_row: number;
+  };
+}
+
 /** The tally as a person reads it. */
-export function tallyText(tally: Tally, decisions_per_second: number): string {
+export function tallyText(tally: Tally, told: Told): string {
   const reasons = Object.entries(tally.rejected_by_reason)
     .map(([reason, count]) => `${reason} ${number(count)}`)
     .join(', ');
@@ -82,18 +114,29 @@ export function tallyText(tally: Tally, decisions_per_second: number): string {
       'decided before, by an earlier run or a try whose answer was lost',
     ],
     ['credits', number(tally.credits), `${number(tally.credits_replayed)} of them charged before`],
-    ['decisions per second', number(Math.round(decisions_per_second))],
+    ['decisions per second', number(told.decisions_per_second)],
   ];
+  if (tally.retried > 0) {
+    const again = number(tally.retried);
+    lines.splice(1, 0, ['retries sent', again, 'of rejected rows, under ids of their own']);
+  }
   if (tally.conflicts > 0) {
     lines.push([
       'conflicts',
       number(tally.conflicts),
-      'same request_id, other content: not charged; for another mapping, another --name',
+      'same request_id, other content: not charged; another --name charges all rows anew',
+    ]);
+  }
+  if (tally.duplicates > 0) {
+    lines.push([
+      'duplicate rows',
+      number(tally.duplicates),
+      'same request_id and content as another row: charged once',
     ]);
   }
   if (tally.bad_rows > 0) lines.push(['bad rows', number(tally.bad_rows), 'not charged']);
   if (tally.accounts_granted > 0) {
-    lines.push(['accounts granted', number(tally.accounts_granted), 'one pack each']);
+    lines.push(['accounts granted', number(tally.accounts_granted), packsText(tally)]);
   }
   const width = Math.max(...lines.map(([, value]) => value.length));
   const table = lines
@@ -101,13 +144,28 @@ export function tallyText(tally: Tally, decisions_per_second: number): string {
       `${name.padEnd(22)}${value.padStart(width)}${note ? `   ${note}` : ''}`.trimEnd(),
     )
     .join('\n');
-  return tally.rejected === 0 ? table : `${table}\n${REJECTED}`;
+  return [table, ...adviceOn(tally, told)].join('\n');
 }
 
-const REJECTED =
-  'Rejected rows were not charged, and their request ids are decided for ever. Once there are credits ' +
-  '(--grant) or prices for them, import the file again with another --name.';
+const packsText = ({ packs_replayed }: Tally): string =>
+  packs_replayed === 0 ? 'one pack each' : `a pack each, ${number(packs_replayed)} of them before`;
 
-/** Nothing of the file was charged, now or before, although something was asked. */
-export const nothingCharged = ({ rejected, consumed }: Tally): boolean =>
-  rejected > 0 && consumed === 0;
+function adviceOn({ rejected, bad_rows }: Tally, { options }: Told): string[] {
+  const advice: string[] = [];
+  if (rejected > 0) {
+    const whole = options.from_row === 1 ? '' : ' and without --from-row';
+    const grants = options.grant === undefined ? '' : ' (--grant gives no second pack)';
+    advice.push(
+      'Rejected rows were not charged, and their request ids are decided for ever. Once there are credits ' +
+        `or prices for them, run the same command with --retry-rejected ${options.retries + 1}${whole}: it ` +
+        `charges none of the others again${grants}.`,
+    );
+  }
+  if (bad_rows > 0 && options.mapping.request_id === undefined) {
+    advice.push(
+      'Mend bad rows where they stand, then run the same command again. Take no rows out and put none in: ' +
+        'the request ids count the rows, and all below would be charged again.',
+    );
+  }
+  return advice;
+}

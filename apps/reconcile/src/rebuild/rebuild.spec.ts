@@ -117,4 +117,7 @@ it('could not run: a schema that is there, or no name of one', async () => {
   expect(there.stderr).toContain('the schema ops is there already: give --into another name\n');
   const odd = await commandLine(['rebuild', '--into', 'a b'], { engines: ledger });
   expect(odd).toMatchObject({ exit_code: 2, stdout: '' });
+  const reserved = await commandLine(['rebuild', '--into', 'pg_x'], { engines: ledger });
+  expect(reserved.exit_code).toBe(2);
+  expect(reserved.stderr).toMatch(/^usage-ledger: --into pg_x: Postgres keeps names .*\n$/);
 });

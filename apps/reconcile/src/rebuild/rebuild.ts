@@ -86,6 +86,9 @@ function whatToDo(into: string, has_read_models: boolean): string {
 }
 
 function schemaNameOf(name: string): string {
+  if (name.startsWith('pg_')) {
+    throw new CouldNotRun(`--into ${name}: Postgres keeps names that begin with pg_ for itself`);
+  }
   try {
     return schemaName(name);
   } catch (error) {

@@ -12,7 +12,9 @@ export function parseAsOf(text: string): AsOf {
   if (/^\d{1,15}$/.test(text)) return { kind: 'revision', revision: Number(text) };
   const instant = InstantInput.safeParse(rfc3339Of(text));
   if (instant.success) return { kind: 'instant', instant: instant.data };
-  throw new CouldNotRun(`--as-of ${text}: give a revision or a time such as 2026-01-31T12:00:00Z`);
+  throw new CouldNotRun(
+    `--as-of ${text}: give a revision, or a time such as 2026-01-31 or 2026-01-31T12:00:00Z`,
+  );
 }
 
 export const isAfter = (

@@ -11,7 +11,7 @@ export const replayCommand = (context: CommandContext): Command =>
     .addOption(tenantOption())
     .option(
       '--as-of <moment>',
-      'up to a revision or a time (UTC unless it says otherwise)',
+      'up to a revision it has, or a date or time (UTC unless it says otherwise)',
       parseAsOf,
     )
     .addHelpText('after', HELP)
@@ -33,4 +33,5 @@ export const replayCommand = (context: CommandContext): Command =>
 const HELP = `
 Examples:
   usage-ledger replay acct-0001
+  usage-ledger replay acct-0001 --as-of 12
   usage-ledger replay acct-0001 --as-of 2026-01-31T12:00:00Z`;

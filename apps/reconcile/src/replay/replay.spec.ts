@@ -41,6 +41,7 @@ it('shows the balance after each event', async () => {
 
 it.each([
   ['1', [0, 1]],
+  ['4', [0, 1, 2, 3, 4]],
   ['2026-01-31T23:00', [0, 1, 2]],
   ['2026-02-01T12:00:00Z', [0, 1, 2, 3, 4]],
 ])('as of %s', async (as_of, revisions) => {
@@ -52,6 +53,14 @@ it('could not run: no events, none that early, no moment', async () => {
   expect(await replay('bob')).toMatchObject({ exit_code: 3, stdout: '' });
   expect((await replay('alice', '--as-of', '2020-01-01')).stderr).toContain('at or before');
   expect((await replay('alice', '--as-of', 'soon')).stderr).toContain('--as-of soon');
+});
+
+it.each(['20261129', '2026', '5'])('not found: revision %s of a stream at 4', async (as_of) => {
+  const { exit_code, stdout, stderr } = await replay('alice', '--as-of', as_of);
+  expect({ exit_code, stdout }).toEqual({ exit_code: 3, stdout: '' });
+  expect(stderr).toContain(
+    `--as-of ${as_of} is beyond revision 4, the last of account-dev/alice; a date is written as 2026-01-31`,
+  );
 });
 
 it('mismatch: a broken stream, up to the place where it breaks', async () => {

@@ -26,11 +26,12 @@ const COLUMNS: readonly Column[] = [
 
 /** Folds an account's stream and shows the balance after each event. */
 export async function replay(
-  store: Pick<EventReader, 'readStream'>,
+  store: Pick<EventReader, 'readStream' | 'readLast'>,
   { tenant_id, account_id, as_of, signal }: ReplayOptions,
   out: Output,
 ): Promise<ExitCode> {
   const stream = accountStream(accountKey(tenant_id, account_id));
+  if (as_of?.kind === 'revision') await requireReached(store, stream, as_of.revision, signal);
   let events = 0;
   for await (const { recorded, event, head, before, account } of foldStream(
     store,
@@ -62,6 +63,21 @@ export async function replay(
   if (events > 0) return EXIT.fine;
   const when = as_of === undefined ? '' : ' at or before that moment';
   throw new NotFound(`${stream} has no events${when}`);
+}
+
+/** A date without its dashes reads as a revision: all of the stream would pass for that day's state. */
+async function requireReached(
+  store: Pick<EventReader, 'readLast'>,
+  stream: string,
+  revision: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const last = await store.readLast(stream, { signal });
+  if (last === undefined || revision <= last.revision) return;
+  throw new NotFound(
+    `--as-of ${revision} is beyond revision ${last.revision}, the last of ${stream}; ` +
+      'a date is written as 2026-01-31, a time as 2026-01-31T12:00:00Z',
+  );
 }
 
 const requestOf = (event: AccountEvent): string =>

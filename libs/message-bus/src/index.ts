@@ -1,4 +1,4 @@
-export { PublishTimeout } from './embedded/admission.js';
+export { PublishTimeout } from './admission.js';
 export { embeddedMessageBus } from './embedded/embedded-bus.js';
 export type { EmbeddedBusOptions } from './embedded/embedded-bus.js';
 export { memoryBroker, memoryMessageBus } from './memory/memory-bus.js';

@@ -1,3 +1,4 @@
+import { MAX_QUEUED_BYTES } from '../../contract-bench.js';
 import { messageBusContract } from '../../contract.js';
 import {
   connectBus,
@@ -8,6 +9,8 @@ import {
   type TestBus,
 } from '../../../../test/kafka.js';
 import type { MessageBus } from '../index.js';
+
+const limits = { max_queued_bytes: MAX_QUEUED_BYTES };
 
 describeKafka('Kafka', () => {
   messageBusContract({
@@ -20,7 +23,7 @@ describeKafka('Kafka', () => {
       return {
         async connect(topics, partitions) {
           await makeTopics(brokers, topics, partitions);
-          const connected = await connectBus(brokers, topics, partitions);
+          const connected = await connectBus(brokers, topics, partitions, limits);
           buses.set(connected.bus, connected);
           return connected.bus;
         },

@@ -31,7 +31,9 @@ export interface KafkaBusConfig {
   readonly commit_interval_ms?: number;
   readonly hand_over_ms?: number;
   readonly close_timeout_ms?: number;
+  /** Longest time from publish to its answer, over outages and a full queue. */
   readonly publish_timeout_ms?: number;
+  readonly max_queued_bytes?: number;
 }
 
 const DEFAULTS = {
@@ -41,9 +43,9 @@ const DEFAULTS = {
   hand_over_ms: 10_000,
   close_timeout_ms: CLOSE_TIMEOUT_MS,
   publish_timeout_ms: 30_000,
+  max_queued_bytes: 64_000_000,
   on_error: (error: unknown) => process.emitWarning(`message bus: ${String(error)}`),
 };
-const MAX_WAITING_BYTES = 64_000_000;
 const POSITIONS_TIMEOUT_MS = 10_000;
 
 /**
@@ -59,8 +61,8 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
   const leaders = await openLeaders(cluster, topics, retry);
   const publisher = createPublisher(leaders, {
     retry,
-    give_up_after_ms: settings.publish_timeout_ms,
-    max_waiting_bytes: MAX_WAITING_BYTES,
+    publish_timeout_ms: settings.publish_timeout_ms,
+    max_queued_bytes: settings.max_queued_bytes,
     close_timeout_ms: settings.close_timeout_ms / 2,
   });
   const consumers = openConsumers();

@@ -100,7 +100,9 @@ export function messageRules({ rule, topic, group, connect }: Bench): void {
     await bus.publish(name, sent);
     const found = await scanned(bus, name);
     for (const key of ['key0', 'key1']) {
-      const numbers = found.filter((one) => one.key === key).map((one) => parseInt(`${one.value}`));
+      const numbers = found
+        .filter((one) => one.key === key)
+        .map((one) => parseInt(String(one.value)));
       expect(numbers).toEqual(Array.from({ length: 15 }, (_, n) => 2 * n + Number(key.at(-1))));
     }
   });

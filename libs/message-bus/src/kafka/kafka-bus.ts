@@ -1,7 +1,8 @@
 import type { Backoff } from '#libs/platform';
+import type { Kafka } from 'kafkajs';
 import { openConsumers } from '../delivery/open-consumers.js';
 import type { ConsumeOptions, MessageBus, OutgoingMessage, ReceivedMessage } from '../port.js';
-import { clusterOf, createClient, type KafkaConnection, withAdmin } from './connection.js';
+import { clusterOf, type KafkaConnection, reach, withAdmin } from './connection.js';
 import { CLOSE_TIMEOUT_MS, startConsumer } from './consumer.js';
 import { openLeaders } from './leaders.js';
 import { positionsOf, requireReadable, sharedPositions } from './positions.js';
@@ -54,11 +55,14 @@ const POSITIONS_TIMEOUT_MS = 10_000;
  */
 export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBus> {
   const settings = { ...DEFAULTS, ...config };
-  const { topics, partitions, retry, on_error } = settings;
-  await withAdmin(settings.connection, (admin) => requireTopics(admin, topics, partitions));
-  const client = createClient(settings.connection);
-  const cluster = clusterOf(client);
-  const leaders = await openLeaders(cluster, topics, retry);
+  const { connection, topics, partitions, retry, on_error } = settings;
+  await withAdmin(connection, (admin) => requireTopics(admin, topics, partitions));
+  const findLeaders = (wanted: readonly string[]) =>
+    reach(connection, async (client) => {
+      const cluster = clusterOf(client);
+      return { cluster, leaders: await openLeaders(cluster, wanted, retry) };
+    });
+  const { cluster, leaders } = await findLeaders(topics);
   const publisher = createPublisher(leaders, {
     retry,
     publish_timeout_ms: settings.publish_timeout_ms,
@@ -87,16 +91,17 @@ export async function kafkaMessageBus(config: KafkaBusConfig): Promise<MessageBu
     async consume(wanted: ConsumeOptions) {
       open(wanted.topics);
       requireReadable(wanted.group, await look(wanted.group, wanted.topics));
-      return consumers.keep(await startConsumer(client, { ...settings, ...wanted }));
+      const start = (client: Kafka) => startConsumer(client, { ...settings, ...wanted });
+      return consumers.keep(await reach(connection, start));
     },
     async tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void) {
       open([topic]);
-      const own = await openLeaders(clusterOf(client), [topic], retry);
+      const { leaders: own } = await findLeaders([topic]);
       return consumers.keep(await startTail(own, { topic, handler, on_error, retry }));
     },
     async *scan(topic: string) {
       open([topic]);
-      const own = await openLeaders(clusterOf(client), [topic], retry);
+      const { leaders: own } = await findLeaders([topic]);
       try {
         yield* scanTopic(own, topic);
       } finally {

@@ -108,11 +108,25 @@ describe('client hazard 22: among brokers that take connections and answer nothi
     expect([await next(), await next()].flat()).toEqual([answering, answering]);
   });
 
+  it('tries each of them, also when none has answered before', async () => {
+    const brokers = [await silent(), await working()];
+    const connection = { brokers, client_id, request_timeout_ms };
+    for (let n = 0; n < 5; n += 1) {
+      for (const broker of brokers) {
+        const { socketFactory } = clientConfig(connection);
+        const [host, port] = broker.split(':');
+        // Gone before an answer, as when it is cut.
+        socketFactory!({ host: host!, port: Number(port), ssl: {}, onConnect() {} }).destroy();
+      }
+      expect(await withAdmin(connection, async () => 'done')).toBe('done');
+    }
+  }, 30_000);
+
   it('says which it has tried', async () => {
     const brokers = [await silent(), await silent()];
     const trying = withAdmin({ brokers, client_id, request_timeout_ms }, async () => {});
     await expect(trying).rejects.toThrow(`(tried ${brokers.join(', ')})`);
-  });
+  }, 15_000);
 });
 
 describe('a login', () => {

@@ -89,15 +89,16 @@ function seedsOf(brokers: readonly string[]): () => string[] {
   };
 }
 
-/** Begins with another client, and so with another broker, as often as there are brokers. */
+/** Begins again, each time with another broker, as often as there are brokers. */
 export async function reach<T>(
   connection: KafkaConnection,
   begin: (client: kafkajs.Kafka) => Promise<T>,
 ): Promise<T> {
   const { brokers } = connection;
+  const client = createClient(connection); // one for all attempts: it gives each another broker
   for (let attempt = 1; ; attempt++) {
     try {
-      return await begin(createClient(connection));
+      return await begin(client);
     } catch (error) {
       if (fatalCause(error) !== undefined) throw error;
       if (attempt < brokers.length) continue;

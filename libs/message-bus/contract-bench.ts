@@ -6,7 +6,7 @@ import type { MessageBus, OutgoingMessage, ReceivedMessage } from './src/port.js
 export interface Broker {
   /**
    * A connection of its own, as another process would have; makes the topics that are missing. Failed
-   * deliveries are retried after 10 to 50 ms.
+   * deliveries are retried after 10 to 50 ms. At most MAX_QUEUED_BYTES wait to be published.
    */
   connect(topics: readonly string[], partitions: number): Promise<MessageBus>;
   /** Cuts a connection without a word to the broker, as when its process dies. */
@@ -16,6 +16,8 @@ export interface Broker {
   /** Closes every connection and ends the broker. */
   stop(): Promise<void>;
 }
+
+export const MAX_QUEUED_BYTES = 1_000_000;
 
 /** Rules that some brokers cannot keep or be asked about. */
 type Ability = 'gapless offsets' | 'eviction' | 'peaceful hand-over';

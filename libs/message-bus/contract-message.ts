@@ -1,4 +1,11 @@
-import { message, numbered, scanned, until, type Bench } from './contract-bench.js';
+import {
+  MAX_QUEUED_BYTES,
+  message,
+  numbered,
+  scanned,
+  until,
+  type Bench,
+} from './contract-bench.js';
 import { MessageTooLarge } from './src/message-value.js';
 import { partitionOf } from './src/partitioner.js';
 import type { MessageValue, ReceivedMessage } from './src/port.js';
@@ -79,6 +86,21 @@ export function messageRules({ rule, topic, group, connect }: Bench): void {
       expect(numbers).toEqual(
         sent.filter((one) => one.key === key).map((one) => Number(one.value)),
       );
+    }
+  });
+
+  rule('publishes in one call more than may be queued, in order per key', async () => {
+    const name = topic();
+    const bus = await connect([name]);
+    const filler = '.'.repeat(MAX_QUEUED_BYTES / 10);
+    const sent = Array.from({ length: 30 }, (_, n) => message(`key${n % 2}`, `${n}${filler}`));
+    await bus.publish(name, sent);
+    const found = await scanned(bus, name);
+    for (const key of ['key0', 'key1']) {
+      const numbers = found
+        .filter((one) => one.key === key)
+        .map((one) => parseInt(String(one.value)));
+      expect(numbers).toEqual(Array.from({ length: 15 }, (_, n) => 2 * n + Number(key.at(-1))));
     }
   });
 

@@ -1,5 +1,7 @@
+import { instantOf } from '#libs/contracts';
 import fc from 'fast-check';
-import { readFairly, type Cursor } from './cursor.js';
+import type { ReceivedMessage } from '../port.js';
+import { MAX_BATCH_BYTES, readFairly, type Cursor } from './cursor.js';
 
 const cursors = (count: number): Cursor[] =>
   Array.from({ length: count }, (_, partition) => ({
@@ -11,6 +13,17 @@ const cursors = (count: number): Cursor[] =>
     lost: false,
   }));
 
+const messages = (partition: number, count: number, bytes: number): ReceivedMessage[] =>
+  Array.from({ length: count }, (_, offset) => ({
+    topic: 't',
+    partition,
+    offset,
+    timestamp: instantOf(0),
+    key: null,
+    value: 'x'.repeat(bytes),
+    headers: {},
+  }));
+
 const deal = (available: readonly number[], max: number): number[] => {
   const given = available.map(() => 0);
   readFairly(
@@ -19,7 +32,7 @@ const deal = (available: readonly number[], max: number): number[] => {
     ({ partition }) => available[partition]!,
     ({ partition }, count) => {
       given[partition] = count;
-      return [];
+      return messages(partition, count, 1);
     },
   );
   return given;
@@ -40,4 +53,29 @@ it('takes all there is, up to the limit', () => {
 it('gives everyone an equal share, and what one leaves to the others', () => {
   expect(deal([1_000, 1_000, 1_000, 1_000], 100)).toEqual([25, 25, 25, 25]);
   expect(deal([5, 1_000, 0, 1_000], 105)).toEqual([5, 50, 0, 50]);
+});
+
+describe('a batch of large messages', () => {
+  /** How many messages of each cursor, whose messages are all of one size. */
+  const read = (sizes: readonly number[], available: number) =>
+    readFairly(
+      cursors(sizes.length),
+      1_000,
+      () => available,
+      ({ partition }, count) => messages(partition, count, sizes[partition]!),
+    ).map((run) => ({ count: run.messages.length, end: run.end }));
+
+  it('ends before it has too many bytes, and the cursor stands behind what is in it', () => {
+    const count = MAX_BATCH_BYTES / 250_000;
+    expect(read([250_000], 100)).toEqual([{ count, end: count }]);
+  });
+
+  it('has at least one message of each cursor', () => {
+    const sizes = Array.from({ length: 8 }, () => 1_000_000);
+    expect(read([...sizes, 10], 3)).toEqual([
+      ...sizes.map(() => ({ count: 1, end: 1 })),
+      { count: 1, end: 1 },
+    ]);
+    expect(read([10, ...sizes.slice(0, 2)], 3).map(({ count }) => count)).toEqual([3, 1, 2]);
+  });
 });

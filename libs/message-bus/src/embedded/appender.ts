@@ -12,7 +12,7 @@ import type pg from 'pg';
 import { checkSize, messageBytes, normalText, normalValue } from '../message-value.js';
 import { partitionOf } from '../partitioner.js';
 import type { OutgoingMessage } from '../port.js';
-import { createAdmission, type Load } from './admission.js';
+import { createAdmission, type Load } from '../admission.js';
 import { encodeBatch, type BatchPlace, type BusRecord } from './record-batch.js';
 import type { Topics } from './schema.js';
 

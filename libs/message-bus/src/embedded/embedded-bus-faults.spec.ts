@@ -8,7 +8,7 @@ import { jest } from '@jest/globals';
 import { freshDatabase, whileLocked, type TestDatabase } from '../../../../test/postgres.js';
 import { committedSum, message, numbered, scanned, until } from '../../contract-bench.js';
 import type { MessageBus, ReceivedMessage } from '../port.js';
-import { PublishTimeout } from './admission.js';
+import { PublishTimeout } from '../admission.js';
 import { embeddedMessageBus, type EmbeddedBusOptions } from './embedded-bus.js';
 
 jest.setTimeout(60_000);

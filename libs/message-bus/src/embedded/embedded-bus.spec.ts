@@ -2,6 +2,7 @@ import { createPool } from '#libs/platform';
 import type pg from 'pg';
 import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
 import { messageBusContract } from '../../contract.js';
+import { MAX_QUEUED_BYTES } from '../../contract-bench.js';
 import type { MessageBus } from '../index.js';
 import { embeddedMessageBus } from './embedded-bus.js';
 
@@ -29,7 +30,8 @@ messageBusContract({
         const name = `process-${count++}`;
         const pool = createPool(database.url, { application_name: name, max_connections: 8 });
         const on_error = () => {};
-        const bus = await embeddedMessageBus(pool, { topics, partitions, retry, on_error });
+        const limits = { max_queued_bytes: MAX_QUEUED_BYTES, retry, on_error };
+        const bus = await embeddedMessageBus(pool, { topics, partitions, ...limits });
         processes.set(bus, { pool, name });
         return bus;
       },

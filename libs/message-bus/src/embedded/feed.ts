@@ -17,6 +17,7 @@ interface EmbeddedFeed extends Feed {
 /** A reader asks the database at least this often, should it have missed what another process did. */
 const IDLE_MS = 250;
 const RECENT_MESSAGES = 20_000;
+const RECENT_BYTES = 64_000_000;
 const POLL_BATCHES = 64;
 const POLL_BYTES = 8_000_000;
 
@@ -38,7 +39,7 @@ interface TopicState {
 
 /** Reads from memory what this process has appended, and everything else from the database. */
 export function createFeed(pool: pg.Pool, topics: Topics): EmbeddedFeed {
-  const recent = createRecentBatches(RECENT_MESSAGES);
+  const recent = createRecentBatches(RECENT_MESSAGES, RECENT_BYTES);
   const states = new Map<string, TopicState>();
   /** What was read from the database for a cursor beyond what was asked for. */
   const fetched = new WeakMap<Cursor, ReceivedMessage[]>();

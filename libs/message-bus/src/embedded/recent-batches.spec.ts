@@ -26,7 +26,7 @@ it('hands out what follows an offset without a gap, or nothing', () => {
       fc.array(step, { maxLength: 30 }),
       fc.integer({ min: 1, max: 40 }),
       (steps, limit) => {
-        const recent = createRecentBatches(limit);
+        const recent = createRecentBatches(limit, Infinity);
         const ends = [0, 0, 0];
         for (const { partition, gap, count } of steps) {
           const base = ends[partition]! + gap;
@@ -53,8 +53,20 @@ it('hands out what follows an offset without a gap, or nothing', () => {
 });
 
 it('holds the newest', () => {
-  const recent = createRecentBatches(10);
+  const recent = createRecentBatches(10, Infinity);
   for (let from = 0; from < 100; from += 5) recent.add(messages(0, from, 5));
   expect(recent.available('t', 0, 90)).toBe(10);
   expect(recent.available('t', 0, 89)).toBe(0);
+});
+
+it('holds no more bytes than it may, however few messages they are', () => {
+  const recent = createRecentBatches(1_000, 10_000);
+  const large = (from: number) =>
+    messages(0, from, 2).map((one) => ({ ...one, value: 'x'.repeat(2_000) }));
+  for (let from = 0; from < 20; from += 2) recent.add(large(from));
+  expect(recent.available('t', 0, 16)).toBe(4);
+  expect(recent.available('t', 0, 15)).toBe(0);
+  recent.add(messages(0, 30, 1)); // another process has appended in between
+  for (let from = 31; from < 41; from += 2) recent.add(large(from));
+  expect(recent.available('t', 0, 37)).toBe(4);
 });

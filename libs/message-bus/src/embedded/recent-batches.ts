@@ -1,3 +1,4 @@
+import { sizeOf } from '../delivery/cursor.js';
 import type { ReceivedMessage } from '../port.js';
 
 /**
@@ -18,12 +19,16 @@ interface Run {
   end: number;
 }
 
-export function createRecentBatches(max_messages: number): RecentBatches {
+const bytesOf = (batch: readonly ReceivedMessage[]) =>
+  batch.reduce((sum, message) => sum + sizeOf(message), 0);
+
+export function createRecentBatches(max_messages: number, max_bytes: number): RecentBatches {
   /** Per topic, by partition. */
   const runs = new Map<string, Run[]>();
   /** Runs in the order of their batches' arrival. */
   let arrivals: Run[] = [];
   let held = 0;
+  let held_bytes = 0;
 
   const runOf = (topic: string, partition: number) => runs.get(topic)?.[partition];
 
@@ -41,10 +46,14 @@ export function createRecentBatches(max_messages: number): RecentBatches {
     if (run === undefined || batch === undefined) return;
     run.begin += batch.length;
     held -= batch.length;
+    held_bytes -= bytesOf(batch);
   };
 
   const forget = (run: Run) => {
-    for (const batch of run.batches) held -= batch.length;
+    for (const batch of run.batches) {
+      held -= batch.length;
+      held_bytes -= bytesOf(batch);
+    }
     run.batches = [];
     arrivals = arrivals.filter((other) => other !== run);
   };
@@ -63,7 +72,8 @@ export function createRecentBatches(max_messages: number): RecentBatches {
       run.end = offset + messages.length;
       arrivals.push(run);
       held += messages.length;
-      while (held > max_messages) dropOldest();
+      held_bytes += bytesOf(messages);
+      while (held > max_messages || held_bytes > max_bytes) dropOldest();
     },
     available(topic, partition, from) {
       const run = runOf(topic, partition);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import kafkajs, {
   type Admin,
   type Cluster,
@@ -8,6 +9,7 @@ import kafkajs, {
 import kafkajsSockets from 'kafkajs/src/network/socketFactory.js';
 import type { KafkaSecurity } from '#libs/platform';
 import './client-patches.js';
+import { fatalCause } from './errors.js';
 
 export interface KafkaConnection extends KafkaSecurity {
   /** `host:port` each; one that answers is enough to find the others. */
@@ -41,11 +43,8 @@ export const createClient = (connection: KafkaConnection): kafkajs.Kafka =>
 
 export function clientConfig(connection: KafkaConnection): KafkaConfig {
   const { on_log, sasl, tls, socket_factory, request_timeout_ms = REQUEST_TIMEOUT_MS } = connection;
-  let asked = 0;
   const config: KafkaConfig = {
-    // Every new client of kafkajs begins with the first one that it is given, and stays there when that
-    // takes connections but answers nothing: whoever begins again is given another.
-    brokers: () => [connection.brokers[asked++ % connection.brokers.length]!],
+    brokers: seedsOf(connection.brokers),
     clientId: connection.client_id,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: request_timeout_ms,
@@ -63,17 +62,70 @@ export function clientConfig(connection: KafkaConnection): KafkaConfig {
   const open = socket_factory ?? kafkajsSockets();
   // kafkajs unrefs its socket with every disconnect. On one that never connected each leaves a listener,
   // and Node warns of a leak that is none: the socket goes with the next attempt.
-  config.socketFactory = (options) => open(options).setMaxListeners(0);
+  config.socketFactory = (options) => {
+    const socket = open(options).setMaxListeners(0);
+    newest.set(`${options.host}:${options.port}`, socket);
+    return socket;
+  };
   return config;
+}
+
+/** The last connection that this process has begun to each broker. */
+const newest = new Map<string, Socket>();
+const isSilent = (broker: string) => newest.get(broker)?.bytesRead === 0;
+
+/**
+ * kafkajs begins with the first broker that it is given, and stays there when that takes connections but
+ * answers nothing. So whoever begins, or begins again, is given another, and one that was silent last
+ * only when all were. At random at first: a restart should not meet the same one again.
+ */
+function seedsOf(brokers: readonly string[]): () => string[] {
+  let next = Math.floor(Math.random() * brokers.length);
+  return () => {
+    const in_turn = [...brokers.slice(next), ...brokers.slice(0, next)];
+    const seed = in_turn.find((broker) => !isSilent(broker)) ?? in_turn[0]!;
+    next = (brokers.indexOf(seed) + 1) % brokers.length;
+    return [seed];
+  };
+}
+
+/** Begins again, each time with another broker, as often as there are brokers. */
+export async function reach<T>(
+  connection: KafkaConnection,
+  begin: (client: kafkajs.Kafka) => Promise<T>,
+): Promise<T> {
+  const { brokers } = connection;
+  const client = createClient(connection); // one for all attempts: it gives each another broker
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await begin(client);
+    } catch (error) {
+      if (fatalCause(error) !== undefined) throw error;
+      if (attempt < brokers.length) continue;
+      const { name, message } = error as Error;
+      const tried = new Error(`${message} (tried ${brokers.join(', ')})`, { cause: error });
+      throw Object.assign(tried, { name });
+    }
+  }
 }
 
 export async function withAdmin<T>(
   connection: KafkaConnection,
   work: (admin: Admin) => Promise<T>,
 ): Promise<T> {
-  const admin = createClient(connection).admin({ retry: RETRY });
+  const admin = await reach(connection, async (client) => {
+    const begun = client.admin({ retry: RETRY });
+    try {
+      await begun.connect();
+      // Its second attempt to connect resolves although the broker did not answer the first.
+      await begun.describeCluster();
+    } catch (error) {
+      await begun.disconnect();
+      throw error;
+    }
+    return begun;
+  });
   try {
-    await admin.connect();
     return await work(admin);
   } finally {
     await admin.disconnect();

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { MAX_QUEUED_BYTES, message, scanned, until } from '../../contract-bench.js';
 import { messageBusContract } from '../../contract.js';
 import {
   connectBus,
@@ -7,7 +10,9 @@ import {
   sharedKafka,
   type TestBus,
 } from '../../../../test/kafka.js';
-import type { MessageBus } from '../index.js';
+import type { MessageBus, ReceivedMessage } from '../index.js';
+
+const limits = { max_queued_bytes: MAX_QUEUED_BYTES };
 
 describeKafka('Kafka', () => {
   messageBusContract({
@@ -20,7 +25,7 @@ describeKafka('Kafka', () => {
       return {
         async connect(topics, partitions) {
           await makeTopics(brokers, topics, partitions);
-          const connected = await connectBus(brokers, topics, partitions);
+          const connected = await connectBus(brokers, topics, partitions, limits);
           buses.set(connected.bus, connected);
           return connected.bus;
         },
@@ -36,4 +41,34 @@ describeKafka('Kafka', () => {
       };
     },
   });
+
+  it.each(['first', 'last'])(
+    'client hazard 22: begins with a broker in its list that answers nothing and comes %s',
+    async (place) => {
+      const sockets: Socket[] = [];
+      const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      const hung = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const brokers = await sharedKafka();
+      const topic = `silent-${place}`;
+      await makeTopics(brokers, [topic], 2);
+      const seeds = place === 'first' ? [hung, ...brokers] : [...brokers, hung];
+      const fast = { request_timeout_ms: 1_000 };
+      const { bus } = await connectBus(seeds, [topic], 2, {}, fast);
+      const got: string[] = [];
+      const handler = async (messages: readonly ReceivedMessage[]) => {
+        got.push(...messages.map(({ value }) => String(value)));
+      };
+      await bus.tail(topic, () => {});
+      for (const group of ['a', 'b', 'c'])
+        await bus.consume({ group: `${topic}-${group}`, topics: [topic], max_batch: 10, handler });
+      await bus.publish(topic, [message('k', 'v')]);
+      await until(() => got.length === 3);
+      expect(await scanned(bus, topic)).toHaveLength(1);
+      await bus.close();
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    },
+    60_000,
+  );
 });

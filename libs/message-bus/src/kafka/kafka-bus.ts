@@ -1,7 +1,8 @@
 import type { Backoff } from '#libs/platform';
+import type { Kafka } from 'kafkajs';
 import { openConsumers } from '../delivery/open-consumers.js';
 import type { ConsumeOptions, MessageBus, OutgoingMessage, ReceivedMessage } from '../port.js';
-import { clusterOf, createClient, type KafkaConnection, withAdmin } from './connection.js';
+import { clusterOf, type KafkaConnection, reach, withAdmin } from './connection.js';
 import { CLOSE_TIMEOUT_MS, startConsumer } from './consumer.js';
 import { openLeaders } from './leaders.js';
 import { positionsOf, requireReadable, sharedPositions } from './positions.js';
@@ -31,7 +32,9 @@ export interface KafkaBusOptions {
   readonly commit_interval_ms?: number;
   readonly hand_over_ms?: number;
   readonly close_timeout_ms?: number;
+  /** Longest time from publish to its answer, over outages and a full queue. */
   readonly publish_timeout_ms?: number;
+  readonly max_queued_bytes?: number;
 }
 
 const DEFAULTS = {
@@ -41,9 +44,9 @@ const DEFAULTS = {
   hand_over_ms: 10_000,
   close_timeout_ms: CLOSE_TIMEOUT_MS,
   publish_timeout_ms: 30_000,
+  max_queued_bytes: 64_000_000,
   on_error: (error: unknown) => process.emitWarning(`message bus: ${String(error)}`),
 };
-const MAX_WAITING_BYTES = 64_000_000;
 const POSITIONS_TIMEOUT_MS = 10_000;
 
 /**
@@ -52,15 +55,18 @@ const POSITIONS_TIMEOUT_MS = 10_000;
  */
 export async function kafkaMessageBus(options: KafkaBusOptions): Promise<MessageBus> {
   const settings = { ...DEFAULTS, ...options };
-  const { topics, partitions, retry, on_error } = settings;
-  await withAdmin(settings.connection, (admin) => requireTopics(admin, topics, partitions));
-  const client = createClient(settings.connection);
-  const cluster = clusterOf(client);
-  const leaders = await openLeaders(cluster, topics, retry);
+  const { connection, topics, partitions, retry, on_error } = settings;
+  await withAdmin(connection, (admin) => requireTopics(admin, topics, partitions));
+  const findLeaders = (wanted: readonly string[]) =>
+    reach(connection, async (client) => {
+      const cluster = clusterOf(client);
+      return { cluster, leaders: await openLeaders(cluster, wanted, retry) };
+    });
+  const { cluster, leaders } = await findLeaders(topics);
   const publisher = createPublisher(leaders, {
     retry,
-    give_up_after_ms: settings.publish_timeout_ms,
-    max_waiting_bytes: MAX_WAITING_BYTES,
+    publish_timeout_ms: settings.publish_timeout_ms,
+    max_queued_bytes: settings.max_queued_bytes,
     close_timeout_ms: settings.close_timeout_ms / 2,
   });
   const consumers = openConsumers();
@@ -83,16 +89,17 @@ export async function kafkaMessageBus(options: KafkaBusOptions): Promise<Message
     async consume(wanted: ConsumeOptions) {
       open(wanted.topics);
       requireReadable(wanted.group, await look(wanted.group, wanted.topics));
-      return consumers.keep(await startConsumer(client, { ...settings, ...wanted }));
+      const start = (client: Kafka) => startConsumer(client, { ...settings, ...wanted });
+      return consumers.keep(await reach(connection, start));
     },
     async tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void) {
       open([topic]);
-      const own = await openLeaders(clusterOf(client), [topic], retry);
+      const { leaders: own } = await findLeaders([topic]);
       return consumers.keep(await startTail(own, { topic, handler, on_error, retry }));
     },
     async *scan(topic: string) {
       open([topic]);
-      const own = await openLeaders(clusterOf(client), [topic], retry);
+      const { leaders: own } = await findLeaders([topic]);
       try {
         yield* scanTopic(own, topic);
       } finally {

@@ -93,3 +93,28 @@ it('lets the next fetch wait until little is left, until it takes too long, or a
   clear();
   expect(await lost).toBe(true);
 });
+
+it('lets the next fetch wait for large messages sooner', async () => {
+  const { feed, add, below } = createBuffers();
+  const cursor = cursorOf(0);
+  const large = messages(0, 0, 3).map((one) => ({ ...one, value: 'x'.repeat(900_000) }));
+  add('t', 0, large.slice(0, 2), 2);
+  expect(await below('t', 0, 1_000, 10)).toBe(true);
+  add('t', 0, large.slice(2), 3);
+  expect(await below('t', 0, 1_000, 10)).toBe(false);
+  const waiting = below('t', 0, 1_000, 60_000);
+  cursor.next = 1;
+  await feed.read([cursor], 1);
+  expect(await waiting).toBe(true);
+});
+
+it('client hazard 23: leaves out what a former leader answers once more, so the order never goes back', async () => {
+  const { feed, add } = createBuffers();
+  const cursor = cursorOf(0);
+  addAll(add, 0, 10, 5);
+  addAll(add, 0, 12, 2);
+  addAll(add, 0, 13, 4);
+  const [run] = await feed.read([cursor], 100);
+  expect(run?.messages.map(({ offset }) => offset)).toEqual([10, 11, 12, 13, 14, 15, 16]);
+  expect(run?.end).toBe(17);
+});

@@ -1,4 +1,11 @@
-import { readFairly, type Cursor, type Feed, type Run } from '../delivery/cursor.js';
+import {
+  MAX_BATCH_BYTES,
+  readFairly,
+  sizeOf,
+  type Cursor,
+  type Feed,
+  type Run,
+} from '../delivery/cursor.js';
 import type { ReceivedMessage } from '../port.js';
 
 /** What was fetched and waits to be handed over, so that fetching goes on while a handler works. */
@@ -7,7 +14,8 @@ export interface PartitionBuffers {
   readonly feed: Feed;
   /**
    * Messages of one topic and partition that follow those added before, and the offset from which the
-   * log goes on: it may skip what is no message, such as the markers of transactions.
+   * log goes on: it may skip what is no message, such as the markers of transactions. What was added
+   * before is left out: a former leader may answer late.
    */
   readonly add: (
     topic: string,
@@ -15,7 +23,10 @@ export interface PartitionBuffers {
     messages: readonly ReceivedMessage[],
     end: number,
   ) => void;
-  /** Resolves when at most `count` of the partition's messages wait; false when that takes too long. */
+  /**
+   * Resolves when at most `count` of the partition's messages wait, and no more bytes than half a batch
+   * may have; false when that takes too long.
+   */
   readonly below: (
     topic: string,
     partition: number,
@@ -28,6 +39,7 @@ export interface PartitionBuffers {
 
 interface Fetched {
   readonly messages: readonly ReceivedMessage[];
+  readonly bytes: number;
   readonly end: number;
 }
 
@@ -39,6 +51,7 @@ interface Waiter {
 
 /** Only a safety net: every add rings. */
 const IDLE_MS = 60_000;
+const MAX_WAITING_BYTES = MAX_BATCH_BYTES / 2;
 
 export function createBuffers(): PartitionBuffers {
   const buffers = new Map<string, Fetched>();
@@ -47,8 +60,11 @@ export function createBuffers(): PartitionBuffers {
   const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;
   const waiting = (name: string) => buffers.get(name)?.messages.length ?? 0;
 
+  const isBelow = (name: string, count: number) =>
+    waiting(name) <= count && (buffers.get(name)?.bytes ?? 0) <= MAX_WAITING_BYTES;
+
   const check = () => {
-    for (const waiter of waiters) if (waiting(waiter.name) <= waiter.count) waiter.done();
+    for (const waiter of waiters) if (isBelow(waiter.name, waiter.count)) waiter.done();
   };
 
   /** The cursor stands behind what was dealt with. */
@@ -57,10 +73,12 @@ export function createBuffers(): PartitionBuffers {
     const fetched = buffers.get(name);
     if (fetched === undefined) return;
     const { messages, end } = fetched;
-    const first = messages.findIndex(({ offset }) => offset >= next);
-    if (next >= end) buffers.delete(name);
-    else if (first !== 0)
-      buffers.set(name, { messages: first < 0 ? [] : messages.slice(first), end });
+    const found = messages.findIndex(({ offset }) => offset >= next);
+    const first = found < 0 ? messages.length : found;
+    if (next >= end) return void buffers.delete(name);
+    if (found === 0) return;
+    const bytes = fetched.bytes - bytesOf(messages.slice(0, first));
+    buffers.set(name, { messages: messages.slice(first), bytes, end });
   };
 
   return {
@@ -78,7 +96,7 @@ export function createBuffers(): PartitionBuffers {
         );
         const passing = cursors.flatMap((cursor): Run[] => {
           const fetched = buffers.get(nameOf(cursor.topic, cursor.partition));
-          return fetched?.messages.length === 0 ? [{ cursor, ...fetched }] : [];
+          return fetched?.messages.length === 0 ? [{ cursor, messages: [], end: fetched.end }] : [];
         });
         return [...runs, ...passing];
       },
@@ -89,12 +107,18 @@ export function createBuffers(): PartitionBuffers {
     },
     add(topic, partition, messages, end) {
       const name = nameOf(topic, partition);
-      buffers.set(name, { messages: [...(buffers.get(name)?.messages ?? []), ...messages], end });
+      const held = buffers.get(name) ?? { messages: [], bytes: 0, end: 0 };
+      const more = messages.filter(({ offset }) => offset >= held.end);
+      buffers.set(name, {
+        messages: [...held.messages, ...more],
+        bytes: held.bytes + bytesOf(more),
+        end: Math.max(held.end, end),
+      });
       for (const ring of rings) ring();
     },
     below(topic, partition, count, patience_ms) {
       const name = nameOf(topic, partition);
-      if (waiting(name) <= count) return Promise.resolve(true);
+      if (isBelow(name, count)) return Promise.resolve(true);
       return new Promise((resolve) => {
         const settle = (result: boolean) => {
           clearTimeout(timer);
@@ -112,3 +136,6 @@ export function createBuffers(): PartitionBuffers {
     },
   };
 }
+
+const bytesOf = (messages: readonly ReceivedMessage[]): number =>
+  messages.reduce((sum, message) => sum + sizeOf(message), 0);

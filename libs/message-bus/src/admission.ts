@@ -1,5 +1,5 @@
 /** Messages and bytes that may wait in memory; who comes when it is full waits in turn. */
-interface Admission {
+export interface Admission {
   /** Takes room if there is some and nobody waits for it. */
   readonly tryEnter: (load: Load) => boolean;
   /** Resolves when there is room, and takes it. Rejects with PublishTimeout after the deadline. */

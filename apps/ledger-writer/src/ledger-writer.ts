@@ -76,7 +76,7 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     bus,
     clock,
     pool,
-    dueAccounts: (by, limit) => dueAccounts(pool, by, limit),
+    dueAccounts: (range) => dueAccounts(pool, range),
     on_error: (err) => logger.warn({ err }, 'a sweep failed; the next one repeats it'),
   });
   return {

@@ -97,7 +97,7 @@ export class Sweeper {
     const { bus, clock, elapsed = () => performance.now() } = this.ports;
     const now = instantOf(clock());
     const { due, asked, beyond } = await this.#choose(now, elapsed());
-    const messages = due.map((account) => message(account, now));
+    const messages = due.map(message);
     if (messages.length > 0) await bus.publish(TOPICS.requests, messages);
     this.#asked = asked; // not before: what could not be published was not asked for
     this.#beyond = beyond;
@@ -166,7 +166,13 @@ function isBehind(one: DueAccount, other: DueAccount): boolean {
   return one.account_id > other.account_id;
 }
 
-const message = (account: DueAccount, occurred_at: Instant): OutgoingMessage => ({
+/**
+ * Its time decides nothing: what fell due has instants of its own. One of this process's clock could be in
+ * the broker's future, and a writer of an older version refuses a request without one.
+ */
+const LONG_AGO = instantOf(0);
+
+const message = (account: DueAccount): OutgoingMessage => ({
   key: accountKey(account.tenant_id, account.account_id),
   value: encodeRequest({
     schema: REQUEST_SCHEMA,
@@ -174,6 +180,6 @@ const message = (account: DueAccount, occurred_at: Instant): OutgoingMessage => 
     tenant_id: account.tenant_id,
     account_id: account.account_id,
     request_id: `${SYSTEM_PREFIX}sweep:${account.next_due_at}`,
-    occurred_at,
+    occurred_at: LONG_AGO,
   }),
 });

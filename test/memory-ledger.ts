@@ -64,7 +64,10 @@ export async function startMemoryLedger(): Promise<MemoryLedger> {
       await open;
       for (const message of messages) {
         taken.push(message);
-        const decision = decideRequest(decodeRequest(String(message.value)), message);
+        const decision = decideRequest(
+          decodeRequest(String(message.value), message.timestamp),
+          message,
+        );
         const { key, headers } = message;
         const reply_to = headers[REPLY_TO_HEADER];
         await bus.publish(TOPICS.decisions, [

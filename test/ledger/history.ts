@@ -96,7 +96,10 @@ export function requestOf(command: Command, offset: number): AccountRequest {
     occurred_at: NOON,
     metadata: { attempt: `${offset}` }, // may differ when a request comes again
   };
-  return decodeRequest(JSON.stringify({ ...envelope, ...wireFields(command) })) as AccountRequest;
+  return decodeRequest(
+    JSON.stringify({ ...envelope, ...wireFields(command) }),
+    NOON,
+  ) as AccountRequest;
 }
 
 function wireFields(command: Command): object {

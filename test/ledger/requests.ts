@@ -46,7 +46,7 @@ export const usageOf = (
     type: 'UsageRequested',
     items: items.map(([operation, quantity]) => ({ operation, quantity })),
     ...fields,
-  });
+  }) as UsageRequested;
 
 export const grantOf = (
   credits: bigint,
@@ -58,7 +58,7 @@ export const grantOf = (
     credits: credits.toString(),
     kind: 'pack',
     ...fields,
-  });
+  }) as CreditsGrantRequested;
 
 export const sweep = (fields: Fields<SweepRequested> = {}): SweepRequested =>
   SweepRequested.parse({
@@ -66,7 +66,7 @@ export const sweep = (fields: Fields<SweepRequested> = {}): SweepRequested =>
     type: 'SweepRequested',
     request_id: 'sys:sweep',
     ...fields,
-  });
+  }) as SweepRequested;
 
 export const publish = (fields: Fields<PriceBookPublishRequested> = {}) =>
   PriceBookPublishRequested.parse({
@@ -77,7 +77,7 @@ export const publish = (fields: Fields<PriceBookPublishRequested> = {}) =>
     effective_from: minutes(1),
     prices: { 'text.generation': { credits: 2 } },
     ...fields,
-  });
+  }) as PriceBookPublishRequested;
 
 const price = (credits: bigint, per = 1) => ({ credits, per, rounding: 'up' as const });
 

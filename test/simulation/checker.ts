@@ -19,7 +19,7 @@ import {
   type Decision,
   type MessageCoordinate,
 } from '#libs/contracts';
-import { OwnershipLost, type OutgoingMessage } from '#libs/message-bus';
+import { OwnershipLost, type OutgoingMessage, type ReceivedMessage } from '#libs/message-bus';
 import { isDeepStrictEqual } from 'node:util';
 import { MODEL_PRICES } from '../ledger/commands.js';
 import { lineOf } from '../ledger/history.js';
@@ -111,7 +111,7 @@ export function newChecker({ log, read_side }: Servers, director: Pick<Director,
     }
     stream.reduce((head, { recorded }) => followLink(head, recorded), GENESIS);
     for (const one of wanted) {
-      const place = placeOf(one.message.value);
+      const place = placeOf(one.message);
       const given = outcomes.get(place) ?? [];
       // All that has an event of its own was decided: this is an answer to it once more.
       const allowed = outcomesOf(step(one).answer);
@@ -152,7 +152,7 @@ export function newChecker({ log, read_side }: Servers, director: Pick<Director,
     },
     committed(delivered) {
       for (const { message } of delivered) {
-        const place = placeOf(message.value);
+        const place = placeOf(message);
         const count = (committed.get(place) ?? 0) + 1;
         committed.set(place, count);
         // Each message is answered, also one that says the same as another.
@@ -187,8 +187,8 @@ const textOf = ({ account_id, request_id, outcome, credits, revision }: Decision
 const coordinateOf = ({ topic, partition, offset }: MessageCoordinate): string =>
   `${topic}/${partition}@${offset}`;
 
-function placeOf(value: unknown): string {
-  const request = decodeRequest(String(value));
+function placeOf({ value, timestamp }: ReceivedMessage): string {
+  const request = decodeRequest(String(value), timestamp);
   return `${request.account_id} ${request.request_id} ${fingerprintOf(request)}`;
 }
 

@@ -48,6 +48,20 @@ describe('one decision per request id, for ever', () => {
     expect(again.decisions[1]!.balance_after!.available).toBe(98n);
   });
 
+  it('F1, F6: without a time of its own it is of the time of its first message', async () => {
+    const { world, deliver } = await fundedWorld();
+    const ask = () => deliver([usage('r-1', { occurred_at: undefined })]);
+    const [first, again] = [ask(), ask()];
+    const { decisions } = await writerOn(world).handle(first);
+    expect(eventsOf(world).at(-1)).toMatchObject({ occurred_at: first[0]!.timestamp });
+    expect(again[0]!.timestamp > first[0]!.timestamp).toBe(true);
+    for (const messages of [first, again]) {
+      const { decisions: repeated } = await writerOn(world).handle(messages);
+      expect(repeated).toEqual([{ ...decisions[0], replayed: true }]);
+    }
+    expect(eventsOf(world)).toHaveLength(2);
+  });
+
   it('F8: redelivered with other batch boundaries', async () => {
     const { world, deliver } = await fundedWorld('5');
     const messages = deliver(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((id) => usage(id)));

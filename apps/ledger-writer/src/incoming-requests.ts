@@ -87,7 +87,7 @@ function readMessage(message: ReceivedMessage): IncomingRequest {
   if (value.length > MAX_REQUEST_BYTES) {
     throw new ContractViolation('too_large', `${value.length} bytes, at most ${MAX_REQUEST_BYTES}`);
   }
-  const request = decodeRequest(value);
+  const request = decodeRequest(value, message.timestamp);
   const key = accountKey(request.tenant_id, request.account_id);
   checkPlace(message, request, key);
   return {

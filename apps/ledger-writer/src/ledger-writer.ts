@@ -11,6 +11,7 @@ import { pause } from './pause.js';
 import { PriceBookCache } from './price-book-cache.js';
 import { ReadSideWaits } from './read-side-wait.js';
 import { shippedPriceBook } from './shipped-price-book.js';
+import { requireStore } from './store-check.js';
 import { startSweeping } from './sweep.js';
 import { watchWriter } from './watch.js';
 import { countBatch } from './writer-metrics.js';
@@ -34,10 +35,11 @@ export interface LedgerWriter {
   close(): Promise<void>;
 }
 
-/** Joins the group and decides until it is closed. */
+/** Joins the group and decides until it is closed. Throws CannotStart without an event store. */
 export async function startLedgerWriter(options: LedgerWriterOptions): Promise<LedgerWriter> {
   const { engines, logger, health, metrics, clock } = options;
   const { bus, store, pool } = engines;
+  await requireStore(store);
   const price_books = new PriceBookCache(store, await shippedPriceBook(), clock);
   const ports: WriterPorts = {
     store,
@@ -69,12 +71,12 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
   await app.listen();
   const { read_side_waits } = ports;
   const assigned = () => transport.assigned();
-  const unwatch = watchWriter({ bus, assigned, read_side_waits, health, metrics, clock });
+  const unwatch = watchWriter({ bus, store, assigned, read_side_waits, health, metrics, clock });
   const sweeping = startSweeping({
     bus,
     clock,
     pool,
-    dueAccounts: (by, limit) => dueAccounts(pool, by, limit),
+    dueAccounts: (range) => dueAccounts(pool, range),
     on_error: (err) => logger.warn({ err }, 'a sweep failed; the next one repeats it'),
   });
   return {

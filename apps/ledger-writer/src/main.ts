@@ -6,6 +6,7 @@ import { startLedgerWriter } from './ledger-writer.js';
 await runService(
   'ledger-writer',
   async (service) => {
+    const url = await serveHealth(service);
     const engines = await openEngines({
       ...service,
       name: 'ledger-writer',
@@ -15,7 +16,7 @@ await runService(
     service.shutdown.step('engines', () => engines.close());
     const writer = await startLedgerWriter({ ...service, engines });
     service.shutdown.step('ledger-writer', () => writer.close());
-    await serveHealth(service);
+    service.logger.info({ url }, 'ready');
   },
   ONE_OF_MANY,
 );

@@ -1,4 +1,5 @@
 import { TOPICS } from '#libs/contracts';
+import { memoryEventStore } from '#libs/event-store';
 import { createHealth, createMetrics } from '#libs/platform';
 import { ReadSideWaits } from './read-side-wait.js';
 import { watchWriter } from './watch.js';
@@ -18,6 +19,7 @@ function watched() {
         });
       },
     },
+    store: memoryEventStore(),
     assigned: () => group.held,
     read_side_waits: new ReadSideWaits(),
     health,

@@ -1,4 +1,5 @@
 import { GROUPS, REQUEST_TOPICS } from '#libs/contracts';
+import type { EventReader } from '#libs/event-store';
 import type { MessageBus, PartitionPosition } from '#libs/message-bus';
 import {
   createWatchdog,
@@ -8,9 +9,11 @@ import {
   type Workload,
 } from '#libs/platform';
 import type { ReadSideWaits } from './read-side-wait.js';
+import { storeCheck } from './store-check.js';
 
 export interface WatchOptions {
   readonly bus: Pick<MessageBus, 'positions'>;
+  readonly store: Pick<EventReader, 'readLast'>;
   /** Partition numbers that this writer holds now. */
   readonly assigned: () => readonly number[];
   readonly read_side_waits: ReadSideWaits;
@@ -24,8 +27,8 @@ const WAIT_LIMIT_MS = 1_000;
 const WORKER = { worker: GROUPS.writer };
 
 /**
- * Not ready while the read side is too far behind, or while work waits on a partition of this writer
- * and none is done. Each writer reports on its own partitions: a group of healthy writers must not turn
+ * Not ready while the event store cannot be read, while the read side is too far behind, or while work
+ * waits on a partition of this writer and none is done. Each writer reports on its own partitions: a group of healthy writers must not turn
  * unready because one is stuck. A writer that holds none reports on the whole group: it may be the only
  * one, evicted, and then nobody else notices. The metrics are always of the whole group, so that the alarm
  * sees a partition that nobody holds.
@@ -33,7 +36,7 @@ const WORKER = { worker: GROUPS.writer };
  * Returns a function that removes the checks.
  */
 export function watchWriter(options: WatchOptions): () => void {
-  const { bus, assigned, read_side_waits, health, metrics, clock } = options;
+  const { bus, store, assigned, read_side_waits, health, metrics, clock } = options;
   const limit_seconds = STUCK_LIMIT_SECONDS;
   let positions: readonly PartitionPosition[] = [];
 
@@ -70,6 +73,7 @@ export function watchWriter(options: WatchOptions): () => void {
       await ofGroup();
       return ofThisWriter();
     }),
+    health.add('readiness', 'ledger_writer_event_store', storeCheck(store, clock)),
     health.add('readiness', 'ledger_writer_read_side', () => {
       const waiting_ms = read_side_waits.waitingMs();
       if (waiting_ms < WAIT_LIMIT_MS) return undefined;

@@ -6,6 +6,7 @@ import { startProjector } from './projector.js';
 await runService(
   'projector',
   async (service) => {
+    const url = await serveHealth(service);
     const engines = await openEngines({
       ...service,
       name: 'projector',
@@ -15,7 +16,7 @@ await runService(
     service.shutdown.step('engines', () => engines.close());
     const projector = await startProjector({ ...service, engines });
     service.shutdown.step('projector', () => projector.close());
-    await serveHealth(service);
+    service.logger.info({ url }, 'ready');
     // A projector that has stopped for good ends its process: whoever restarts it sees the reason.
     void projector.broken.then((error) => service.fail(error, 'the projection cannot go on'));
   },

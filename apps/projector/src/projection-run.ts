@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ACCOUNT_STREAM_PREFIX, epochMsOf, InvariantBroken } from '#libs/contracts';
 import type { EventReader, RecordedEvent } from '#libs/event-store';
-import { backoffMs, withAdvisoryLock, type Backoff, type Clock, type Logger } from '#libs/platform';
+import {
+  backoffMs,
+  failureFields,
+  withAdvisoryLock,
+  type Backoff,
+  type Clock,
+  type Logger,
+} from '#libs/platform';
 import { createProjection, type Applied, type Checkpoint } from '#libs/read-models';
 import type { Pool } from 'pg';
 import { gathered } from './gathered.js';
@@ -94,7 +101,8 @@ export class ProjectionRun {
           return;
         }
         this.#failures += 1;
-        logger.error({ err, attempt: this.#failures }, 'projecting failed; it begins again');
+        const fields = { ...failureFields(err), attempt: this.#failures };
+        logger.error(fields, 'projecting failed; it begins again');
         await this.#pause(backoffMs(this.times.retry, this.#failures));
       }
     }

@@ -1,5 +1,5 @@
 import type { EventReader } from '#libs/event-store';
-import { createWatchdog, type Clock, type Health, type Logger } from '#libs/platform';
+import { createWatchdog, within, type Clock, type Health, type Logger } from '#libs/platform';
 import type { Pool } from 'pg';
 import { ProjectionRun, WORKER, type ProjectorMetrics } from './projection-run.js';
 
@@ -15,6 +15,8 @@ export interface ProjectionOptions {
 }
 
 const STUCK_LIMIT_SECONDS = 30;
+/** Less than a health check may take: its answer then says what does not answer. */
+const LOOK_LIMIT_MS = 1_500;
 
 export interface Projector {
   /** Resolves with the reason when it stops for good; stays pending otherwise. */
@@ -40,16 +42,28 @@ export function startProjection(options: ProjectionOptions): Projector {
 
 /** Not ready once it has stopped for good, or while events wait and none is projected. */
 function watch(run: ProjectionRun, { health, metrics, clock }: ProjectionOptions): () => void {
+  const labels = { worker: WORKER };
+  let asking: Promise<number> | undefined;
+
+  /** How many events are known to wait. One that waits for its answer is shared, however many ask. */
+  function waiting(): Promise<number> {
+    asking ??= run
+      .nextWaiting()
+      .then((event) => run.in_hand || Number(event !== undefined))
+      .finally(() => (asking = undefined));
+    return within(LOOK_LIMIT_MS, asking, 'asking the event store what waits');
+  }
   const watchdog = createWatchdog({
-    look: async () => [
-      {
-        name: 'events',
-        lag: run.in_hand || Number((await run.nextWaiting()) !== undefined),
-        position: run.checkpoint?.position,
-      },
-    ],
+    look: async () => {
+      const lag = await waiting().catch((error: unknown) => {
+        metrics.lag.set(labels, Number.NaN); // nobody knows: the last value would look like a fresh one
+        throw error;
+      });
+      if (!run.standing_by) metrics.lag.set(labels, lag);
+      return [{ name: 'events', lag, position: run.checkpoint?.position }];
+    },
     limit_seconds: STUCK_LIMIT_SECONDS,
-    observe: (seconds) => metrics.stuck_for_seconds.set({ worker: WORKER }, seconds),
+    observe: (seconds) => metrics.stuck_for_seconds.set(labels, seconds),
     clock,
   });
   return health.add('readiness', WORKER, async () => {

@@ -43,6 +43,15 @@ const nobodyKnows = {
 };
 const lost: Publish = () => Promise.reject(new Error('broker postgres://u:hunter2@b is away'));
 
+it('leaves the time to the broker when the caller names none: its own clock may be ahead', async () => {
+  const { call, calls } = await gatewayOn((real) => real);
+  const occurred_at = '2026-01-01T00:00:00.000Z';
+  await call('/v1/usage', usage);
+  await call('/v1/usage/batch', { requests: [{ ...usage, request_id: 'r2', occurred_at }] });
+  const times = calls.flat().map(({ value }) => JSON.parse(String(value)).occurred_at as unknown);
+  expect(times).toEqual([undefined, occurred_at]);
+});
+
 describe('a publish that fails', () => {
   it('is 503: repeat it with the same request_id', async () => {
     const { call, log } = await gatewayOn(() => lost);

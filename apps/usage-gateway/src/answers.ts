@@ -2,7 +2,7 @@ import {
   fingerprintOf,
   httpStatusOf,
   type Decision,
-  type LedgerRequest,
+  type UnsentRequest,
   type Outcome,
   type RejectionReason,
 } from '#libs/contracts';
@@ -12,7 +12,7 @@ import type { Settled } from './gateway.js';
 import type { Decided } from './pending-decisions.js';
 
 /** The answer to the request that was settled at this place of its call. */
-export function settledAnswer(request: LedgerRequest, settled: Settled, index: number): Answer {
+export function settledAnswer(request: UnsentRequest, settled: Settled, index: number): Answer {
   const decided = settled.decided[index];
   if (decided) return decisionAnswer(decided);
   return settled.durable ? acceptedAnswer(request) : unknownAnswer(request.request_id);
@@ -65,14 +65,14 @@ function detailOf(decision: Decision): string {
 }
 
 /** Durable, and not decided within the wait. */
-function acceptedAnswer(request: LedgerRequest): Answer {
+function acceptedAnswer(request: UnsentRequest): Answer {
   const { account_id, request_id } = request;
   const fingerprint = fingerprintOf(request);
   const body: AcceptedAnswer = { status: 'accepted', account_id, request_id, fingerprint };
   return { status: 202, headers: { location: locationOf(request) }, json: jsonText(body) };
 }
 
-function locationOf(request: LedgerRequest): string {
+function locationOf(request: UnsentRequest): string {
   // Not its version: rejected, there is none, or another request has published it.
   if (request.type === 'PriceBookPublishRequested') {
     return `/v1/price-book/requests/${request.request_id}`;

@@ -23,7 +23,7 @@ const stamped = {
     example: 'order-7-step-2',
   }),
   occurred_at: InstantInput.optional().meta({
-    description: 'When it happened; decides the billing period. Default: now',
+    description: 'When it happened; decides the billing period. Default: when it was received',
     example: '2026-01-31T12:00:00Z',
   }),
   user_id: about.user_id.meta({ description: 'Which user of the account it was' }),

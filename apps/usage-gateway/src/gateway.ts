@@ -6,7 +6,7 @@ import {
   GROUPS,
   REPLY_TO_HEADER,
   TOPICS,
-  type LedgerRequest,
+  type UnsentRequest,
 } from '#libs/contracts';
 import { unavailable } from '#libs/http';
 import type { Consumer, MessageBus, OutgoingMessage, ReceivedMessage } from '#libs/message-bus';
@@ -50,7 +50,7 @@ export interface Gateway {
    * Makes the requests durable in one publish and waits for their decisions, not at all when
    * `wait_seconds` is 0. Throws a 503 problem when too many are in flight; nothing was sent then.
    */
-  settle(requests: readonly LedgerRequest[], wait_seconds: number): Promise<Settled>;
+  settle(requests: readonly UnsentRequest[], wait_seconds: number): Promise<Settled>;
   /** Answers everyone who waits with what is known. What comes later does not wait. */
   onModuleDestroy(): void;
   onApplicationShutdown(): Promise<void>;
@@ -88,13 +88,13 @@ export async function openGateway(
   }
 
   /** Makes the requests durable; nobody is answered. */
-  async function accept(requests: readonly LedgerRequest[]): Promise<Settled> {
+  async function accept(requests: readonly UnsentRequest[]): Promise<Settled> {
     const messages = requests.map((request) => messageOf(request, undefined));
     const durable = await publishWithin(limits.publish_timeout_ms, messages, ports);
     return { decided: requests.map(() => undefined), undecided: requests.length, durable };
   }
 
-  async function decide(requests: readonly LedgerRequest[], wait_ms: number): Promise<Settled> {
+  async function decide(requests: readonly UnsentRequest[], wait_ms: number): Promise<Settled> {
     const deadline = performance.now() + wait_ms;
     const keys = requests.map((request) => decisionKeyOf(request, fingerprintOf(request)));
     const call = pending.add(keys);
@@ -155,7 +155,7 @@ function publishWithin(
   });
 }
 
-function messageOf(request: LedgerRequest, reply_to: string | undefined): OutgoingMessage {
+function messageOf(request: UnsentRequest, reply_to: string | undefined): OutgoingMessage {
   return {
     key: accountKey(request.tenant_id, request.account_id),
     value: encodeRequest(request),

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Instant, LedgerRequest } from '#libs/contracts';
+import type { Instant, UnsentRequest } from '#libs/contracts';
 import { invalidRequest, sendAnswer, type Answer } from '#libs/http';
 import type { Clock } from '#libs/platform';
 import type { FastifyReply } from 'fastify';
@@ -28,7 +28,7 @@ export class Intake {
     caller: Caller,
     reply: FastifyReply,
     body: { readonly occurred_at?: Instant | undefined },
-    requestOf: (stamp: Stamp) => LedgerRequest,
+    requestOf: (stamp: Stamp) => UnsentRequest,
   ): Promise<void> {
     const stamp = this.stampOf(caller);
     const errors = futureErrors(body.occurred_at, stamp.now_ms);

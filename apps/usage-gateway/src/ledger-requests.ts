@@ -1,28 +1,26 @@
 import {
-  instantOf,
   MAX_ACCEPTED_AHEAD_MS,
   epochMsOf,
   PRICE_BOOK_ACCOUNT,
   REQUEST_SCHEMA,
   type AccountId,
-  type CreditsGrantRequested,
   type Instant,
   type PriceBookPublishRequested,
   type TenantId,
-  type UsageRequested,
+  type UnsentRequest,
 } from '#libs/contracts';
 import type { FieldError } from '#libs/http';
 import type { GrantBody, PriceBookBody, UsageBody } from './bodies.js';
 
-/** Whose request it is and when it came: what a body does not say. */
+/** Whose request it is, which a body does not say, and when it came. */
 export interface Stamp {
   readonly tenant_id: TenantId;
   readonly now_ms: number;
 }
 
-export const usageRequested = (body: UsageBody, stamp: Stamp): UsageRequested => ({
+export const usageRequested = (body: UsageBody, stamp: Stamp): UnsentRequest => ({
   ...body,
-  ...enveloped(body, stamp),
+  ...enveloped(stamp),
   type: 'UsageRequested',
 });
 
@@ -30,27 +28,24 @@ export const grantRequested = (
   body: GrantBody,
   account_id: AccountId,
   stamp: Stamp,
-): CreditsGrantRequested => ({
+): UnsentRequest => ({
   ...body,
-  ...enveloped(body, stamp),
+  ...enveloped(stamp),
   type: 'CreditsGrantRequested',
   account_id,
 });
 
-export const priceBookRequested = (
-  body: PriceBookBody,
-  stamp: Stamp,
-): PriceBookPublishRequested => ({
+export const priceBookRequested = (body: PriceBookBody, stamp: Stamp): UnsentRequest => ({
   ...body,
-  ...enveloped(body, stamp),
+  ...enveloped(stamp),
   type: 'PriceBookPublishRequested',
   account_id: PRICE_BOOK_ACCOUNT as PriceBookPublishRequested['account_id'],
 });
 
-const enveloped = (body: { occurred_at?: Instant | undefined }, { tenant_id, now_ms }: Stamp) => ({
+/** No time of this process's clock: a request without one happened when the broker received it. */
+const enveloped = ({ tenant_id }: Stamp) => ({
   schema: REQUEST_SCHEMA as typeof REQUEST_SCHEMA,
   tenant_id,
-  occurred_at: body.occurred_at ?? instantOf(now_ms),
 });
 
 /** Usage from the future cannot be booked: it would choose its billing period. */

@@ -1,4 +1,4 @@
-import type { UsageRequested } from '#libs/contracts';
+import type { UnsentRequest } from '#libs/contracts';
 import { jsonText, readBy, unavailable, type Answer, type FieldError } from '#libs/http';
 import { RETRY_AFTER_SECONDS } from './answers.js';
 import { UsageBody, type UsageBatchAnswer } from './bodies.js';
@@ -7,14 +7,14 @@ import { futureErrors, usageRequested, type Stamp } from './ledger-requests.js';
 
 /** What a batch asks for, and what of it cannot be read; `index` is the place in the batch. */
 export interface ReadBatch {
-  readonly requests: readonly UsageRequested[];
+  readonly requests: readonly UnsentRequest[];
   /** Of each request. */
   readonly indexes: readonly number[];
   readonly invalid: UsageBatchAnswer['invalid'];
 }
 
 export function readBatch(values: readonly unknown[], stamp: Stamp): ReadBatch {
-  const requests: UsageRequested[] = [];
+  const requests: UnsentRequest[] = [];
   const indexes: number[] = [];
   const invalid: UsageBatchAnswer['invalid'] = [];
   for (const [index, value] of values.entries()) {
@@ -32,7 +32,7 @@ export function readBatch(values: readonly unknown[], stamp: Stamp): ReadBatch {
 function readUsage(
   value: unknown,
   stamp: Stamp,
-): { request: UsageRequested } | { errors: FieldError[] } {
+): { request: UnsentRequest } | { errors: FieldError[] } {
   const read = readBy(UsageBody, value);
   if ('errors' in read) return read;
   const errors = futureErrors(read.data.occurred_at, stamp.now_ms);

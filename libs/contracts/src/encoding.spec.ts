@@ -9,6 +9,7 @@ import {
   encodeDecision,
   encodeEvent,
   encodeRequest,
+  withTimeOf,
 } from './encoding.js';
 import {
   ContractViolation,
@@ -21,6 +22,7 @@ import { encodeJson } from './json.js';
 import type { LedgerRequest, UsageRequested } from './requests.js';
 import type { Instant } from './time.js';
 
+const RECEIVED = '2026-04-01T00:00:00.000Z' as Instant;
 const USAGE = goldenText('requests', 'UsageRequested.v1.operation');
 
 /** The request as text, with `"quantity":2` written in another way, or more put before its end. */
@@ -29,7 +31,7 @@ const withMore = (json: string) => `${USAGE.slice(0, -1)},${json}}`;
 
 function violation(text: string): ContractViolation {
   try {
-    decodeRequest(text);
+    decodeRequest(text, RECEIVED);
   } catch (error) {
     if (error instanceof ContractViolation) return error;
     throw error;
@@ -39,7 +41,7 @@ function violation(text: string): ContractViolation {
 
 function accepted(text: string): LedgerRequest | undefined {
   try {
-    return decodeRequest(text);
+    return decodeRequest(text, RECEIVED);
   } catch {
     return undefined;
   }
@@ -128,7 +130,7 @@ describe('a number is what JSON says it is', () => {
     ['100E-2', 1],
     ['1000000000000', 10 ** 12],
   ])('quantity %s is %s', (json, quantity) => {
-    const { items } = decodeRequest(withQuantity(json)) as UsageRequested;
+    const { items } = decodeRequest(withQuantity(json), RECEIVED) as UsageRequested;
     expect(items).toEqual([{ operation: 'image.generation', quantity }]);
   });
 
@@ -138,8 +140,30 @@ describe('a number is what JSON says it is', () => {
   );
 });
 
+describe('a request that does not say when it happened', () => {
+  const { occurred_at: _, ...timeless } = golden('requests', 'UsageRequested.v1.operation');
+  const text = `\n ${JSON.stringify(timeless)}`;
+
+  it('happened when it was received', () => {
+    expect(decodeRequest(text, RECEIVED).occurred_at).toBe(RECEIVED);
+    expect(decodeRequest(USAGE, RECEIVED).occurred_at).toBe('2026-03-10T12:00:00.123Z');
+  });
+
+  it('happened then still when it is sent again', () => {
+    const again = withTimeOf(text, RECEIVED);
+    const later = '2026-05-01T00:00:00.000Z' as Instant;
+    expect(decodeRequest(again, later)).toEqual(decodeRequest(text, RECEIVED));
+    expect(withTimeOf(again, later)).toBe(again);
+  });
+
+  it.each([USAGE, 'x', '{}', '[{}]', withMore('"more":1'), withQuantity('0')])(
+    'is none of these, which are sent again as they are: %#',
+    (other) => expect(withTimeOf(other, RECEIVED)).toBe(other),
+  );
+});
+
 it('of a key that comes twice the last one counts, for every reader alike', () => {
-  const { items } = decodeRequest(withMore('"quantity":7')) as UsageRequested;
+  const { items } = decodeRequest(withMore('"quantity":7'), RECEIVED) as UsageRequested;
   expect(items).toEqual([{ operation: 'image.generation', quantity: 7 }]);
   expect(violation(withMore('"quantity":0')).reason).toBe('invalid_request');
 });
@@ -147,7 +171,7 @@ it('of a key that comes twice the last one counts, for every reader alike', () =
 it('metadata may be called as what objects inherit', () => {
   const metadata = { constructor: 'a', toString: 'b', hasOwnProperty: 'c', '1': 'd' };
   const text = withMore(`"metadata":${JSON.stringify(metadata)}`);
-  const request = decodeRequest(text);
+  const request = decodeRequest(text, RECEIVED);
   expect(Object.entries(request.metadata!)).toEqual(Object.entries(metadata));
   expect(Object.getPrototypeOf(request.metadata)).toBe(Object.prototype);
 });
@@ -170,7 +194,7 @@ describe('any text in metadata', () => {
         expect(stored).toMatch(/^[^\p{Cc}\p{Cs}]*$/u);
         expect(stored).not.toMatch(/\\u0000|\\ud[89a-f]/);
         expect(Buffer.from(stored, 'utf8').toString('utf8')).toBe(stored);
-        expect(encodeRequest(decodeRequest(stored) as never)).toBe(stored);
+        expect(encodeRequest(decodeRequest(stored, RECEIVED) as never)).toBe(stored);
         return true;
       }),
       { numRuns: 300 },

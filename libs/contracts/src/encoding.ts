@@ -3,7 +3,13 @@ import { Decision } from './decisions.js';
 import { ContractViolation } from './errors.js';
 import { AccountEvent, PriceBookEvent, type LedgerEvent } from './events.js';
 import { compiledEncoder, decodeRecorded, encodeJson, lazily } from './json.js';
-import { LedgerRequest, REQUEST_SCHEMA, type LedgerRequestInput } from './requests.js';
+import {
+  LedgerRequest,
+  REQUEST_SCHEMA,
+  type LedgerRequestInput,
+  type UnsentRequest,
+} from './requests.js';
+import type { Instant } from './time.js';
 
 // Compiled schemas decide as the others do, in a fraction of the time; what they refuse is read again
 // by the others, which say why.
@@ -30,12 +36,36 @@ const encoders = new Map(
 
 export const encodeEvent = (event: LedgerEvent): string => encoders.get(event.type)!(event);
 
-export const encodeRequest = (request: LedgerRequest | LedgerRequestInput): string =>
+export const encodeRequest = (request: UnsentRequest | LedgerRequestInput): string =>
   // Usage, which is most of them, holds no credits that would have to become text.
   request.type === 'UsageRequested' ? JSON.stringify(request) : encodeJson(request);
 
-/** Throws ContractViolation with what is wrong, field by field. */
-export function decodeRequest(value: string): LedgerRequest {
+/**
+ * A request that was received at a time of the broker's; it happened then when it does not say when. Throws
+ * ContractViolation with what is wrong, field by field.
+ */
+export function decodeRequest(value: string, received_at: Instant): LedgerRequest {
+  const request = decodeUnsent(value);
+  request.occurred_at ??= received_at;
+  return request as LedgerRequest;
+}
+
+/**
+ * The text of a request that names its time, for one that is sent again: what was received in January is
+ * not February's. Anything that is no request is left as it is.
+ */
+export function withTimeOf(value: string, received_at: Instant): string {
+  try {
+    if (decodeUnsent(value).occurred_at !== undefined) return value;
+  } catch (error) {
+    if (error instanceof ContractViolation) return value;
+    throw error;
+  }
+  // In the text itself: parsed and written anew, it could differ elsewhere.
+  return value.replace('{', `{"occurred_at":"${received_at}",`);
+}
+
+function decodeUnsent(value: string): UnsentRequest {
   const json = parseJson(value);
   const result = compiled.LedgerRequest().safeParse(json);
   if (result.success) return withoutLostKeys(json, result.data);
@@ -59,7 +89,7 @@ function parseJson(value: string): unknown {
 }
 
 /** A JSON key `__proto__` is data, but a parser of records drops it without a word. */
-function withoutLostKeys(json: unknown, request: LedgerRequest): LedgerRequest {
+function withoutLostKeys(json: unknown, request: UnsentRequest): UnsentRequest {
   const { metadata, prices } = json as { metadata?: object; prices?: object };
   if (metadata) refuseLostKey('metadata', metadata);
   if (prices) refuseLostKey('prices', prices);

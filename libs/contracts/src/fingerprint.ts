@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { LedgerRequest } from './requests.js';
+import type { UnsentRequest } from './requests.js';
 
 /**
  * What makes two requests with one id the same request: `v1:` + SHA-256 over the type and the fields
@@ -7,10 +7,10 @@ import type { LedgerRequest } from './requests.js';
  * filled in. Left out on purpose: user_id, api_key_id, occurred_at, metadata (a retry may restate
  * them). A change here is a new version, and stored versions are compared by their own rule.
  */
-export const fingerprintOf = (request: LedgerRequest): string =>
+export const fingerprintOf = (request: UnsentRequest): string =>
   `v1:${hash('sha256', JSON.stringify(fingerprintedFields(request)), 'hex')}`;
 
-function fingerprintedFields(request: LedgerRequest): unknown[] {
+function fingerprintedFields(request: UnsentRequest): unknown[] {
   switch (request.type) {
     case 'UsageRequested':
       return [request.type, request.items.map((item) => [item.operation, item.quantity])];

@@ -11,7 +11,7 @@ import {
 } from './identifiers.js';
 import { PRICE_BOOK_ACCOUNT } from './names.js';
 import { PricesInput } from './price-book.js';
-import { InstantInput } from './time.js';
+import { InstantInput, type Instant } from './time.js';
 import { wholeNumber } from './whole-number.js';
 
 export const REQUEST_SCHEMA = 1;
@@ -56,8 +56,11 @@ const envelope = {
   tenant_id: TenantId,
   account_id: AccountId,
   request_id: CallerRequestId,
-  /** The producer's claim of when it happened; decides the billing period, never the order. */
-  occurred_at: InstantInput,
+  /**
+   * The producer's claim of when it happened; decides the billing period, never the order. Default: when
+   * the broker received it. A sender's own clock is no default: ahead of the broker's, it would be refused.
+   */
+  occurred_at: InstantInput.optional(),
   ...about,
 };
 
@@ -96,10 +99,13 @@ export function normaliseItems<T extends UsageFields>(
   return { ...rest, items: [{ operation, quantity: quantity ?? 1 }] };
 }
 
+/** As it was received: it has a time, its own or that of its message. */
+type Received<Sent> = Sent & { occurred_at: Instant };
+
 export const UsageRequested = z
   .strictObject({ ...envelope, type: z.literal('UsageRequested'), ...usageFields })
   .transform(normaliseItems);
-export type UsageRequested = z.infer<typeof UsageRequested>;
+export type UsageRequested = Received<z.infer<typeof UsageRequested>>;
 
 export const GrantKind = z.enum(['pack', 'promo', 'plan', 'adjustment']);
 export type GrantKind = z.infer<typeof GrantKind>;
@@ -128,7 +134,7 @@ export const CreditsGrantRequested = z.strictObject({
   type: z.literal('CreditsGrantRequested'),
   ...grantFields,
 });
-export type CreditsGrantRequested = z.infer<typeof CreditsGrantRequested>;
+export type CreditsGrantRequested = Received<z.infer<typeof CreditsGrantRequested>>;
 
 /** Records what has fallen due on an account that nobody touches. Ours alone: `sys:` id. */
 export const SweepRequested = z.strictObject({
@@ -136,7 +142,7 @@ export const SweepRequested = z.strictObject({
   type: z.literal('SweepRequested'),
   request_id: SystemRequestId,
 });
-export type SweepRequested = z.infer<typeof SweepRequested>;
+export type SweepRequested = Received<z.infer<typeof SweepRequested>>;
 
 export const priceBookFields = {
   version: PriceBookVersion,
@@ -150,7 +156,7 @@ export const PriceBookPublishRequested = z.strictObject({
   account_id: z.literal(PRICE_BOOK_ACCOUNT).brand<'AccountId'>(),
   ...priceBookFields,
 });
-export type PriceBookPublishRequested = z.infer<typeof PriceBookPublishRequested>;
+export type PriceBookPublishRequested = Received<z.infer<typeof PriceBookPublishRequested>>;
 
 /** Everything that can be asked of the ledger. */
 export const LedgerRequest = z.discriminatedUnion('type', [
@@ -159,7 +165,10 @@ export const LedgerRequest = z.discriminatedUnion('type', [
   SweepRequested,
   PriceBookPublishRequested,
 ]);
-export type LedgerRequest = z.infer<typeof LedgerRequest>;
+export type LedgerRequest =
+  UsageRequested | CreditsGrantRequested | SweepRequested | PriceBookPublishRequested;
+/** The same before it is sent; it may have no time yet. */
+export type UnsentRequest = z.infer<typeof LedgerRequest>;
 /** The same as it stands on the wire. */
 export type LedgerRequestInput = z.input<typeof LedgerRequest>;
 

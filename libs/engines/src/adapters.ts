@@ -4,6 +4,7 @@ import { embeddedMessageBus, kafkaMessageBus, type MessageBus } from '#libs/mess
 import { startEmbeddedPostgres } from '#libs/platform';
 import type { Pool } from 'pg';
 import type { EnginesOptions } from './options.js';
+import { storeFailures } from './store-failures.js';
 
 /** Batches in hand at once: one waits for its database while the other decides. */
 const LANES = 2;
@@ -35,8 +36,7 @@ export async function openEventStore(
   pool: Pool,
   postgres_url: string,
 ): Promise<EventStore> {
-  const on_failure = (err: unknown, attempt: number) =>
-    logger.warn({ err, attempt }, 'event store: a call failed and is tried again');
+  const on_failure = storeFailures(logger);
   switch (event_store.kind) {
     case 'embedded':
       return embeddedEventStore(pool, {

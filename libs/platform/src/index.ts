@@ -1,4 +1,5 @@
 export * from './api-keys.js';
+export * from './away.js';
 export * from './backoff.js';
 export * from './clock.js';
 export * from './configuration.js';

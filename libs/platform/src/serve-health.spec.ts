@@ -17,8 +17,8 @@ let url: string;
 
 beforeAll(async () => {
   const configuration = parseConfiguration({ PORT: '0' });
-  const port = await serveHealth({ configuration, health, metrics, logger, shutdown });
-  url = `http://127.0.0.1:${port}`;
+  const bound = await serveHealth({ configuration, health, metrics, logger, shutdown });
+  url = `http://127.0.0.1:${new URL(bound).port}`;
 });
 afterAll(() => shutdown.run('the tests are done'));
 
@@ -77,8 +77,8 @@ describe('a worker', () => {
     const broken = { registry: { metrics: () => Promise.reject(new Error('no')) } };
     const configuration = parseConfiguration({ PORT: '0' });
     const served = { configuration, health, logger, shutdown, metrics: broken };
-    const port = await serveHealth(served as unknown as Parameters<typeof serveHealth>[0]);
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    const bound = await serveHealth(served as unknown as Parameters<typeof serveHealth>[0]);
+    const response = await fetch(`http://127.0.0.1:${new URL(bound).port}/metrics`);
     expect(response.status).toBe(500);
     expect(await response.json()).toMatchObject({ code: 'internal_error' });
   });
@@ -87,7 +87,8 @@ describe('a worker', () => {
 it('ends although a connection never sends a request, or half of one', async () => {
   const ending = createShutdown({ logger });
   const configuration = parseConfiguration({ PORT: '0' });
-  const port = await serveHealth({ configuration, health, metrics, logger, shutdown: ending });
+  const bound = await serveHealth({ configuration, health, metrics, logger, shutdown: ending });
+  const port = Number(new URL(bound).port);
   const connections = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
   await Promise.all(connections.map((connection) => once(connection, 'connect')));
   connections[1]!.write('GET /healthz HTTP/1.1\r\nHost:');

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { watchConnections } from './connections.js';
 import { boundUrl, listeningOn } from './listening.js';
 import { healthProblem, type Health, type HealthKind } from './health.js';
@@ -22,9 +21,10 @@ type Served = Pick<Service, 'configuration' | 'health' | 'metrics' | 'logger' | 
 
 /**
  * /healthz, /readyz and /metrics of a worker that serves nothing else, on HOST and PORT; they need no
- * key. Plain Node: three answers need no web framework in a worker's heap. Resolves with the port.
+ * key. Plain Node: three answers need no web framework in a worker's heap. To be called before the worker
+ * takes any work: one whose port is in use must not take it from others first. Resolves with the URL.
  */
-export async function serveHealth(service: Served): Promise<number> {
+export async function serveHealth(service: Served): Promise<string> {
   const { configuration, logger, shutdown } = service;
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
     void answerTo(request, service)
@@ -43,8 +43,7 @@ export async function serveHealth(service: Served): Promise<number> {
     endConnections();
     return closed;
   });
-  logger.info({ url: boundUrl(server) }, 'listening');
-  return (server.address() as AddressInfo).port;
+  return boundUrl(server);
 }
 
 const ROUTES = new Map<string | undefined, (served: Served) => Promise<Answer>>([

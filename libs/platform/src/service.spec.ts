@@ -21,12 +21,13 @@ it('starts with everything that a process needs, and stops when told', async () 
   await run(async (service) => {
     expect(service.configuration.port).toBe(0);
     health = service.health;
-    expect((await health.report('readiness')).status).toBe('ok');
+    expect((await health.report('readiness')).checks).toEqual({ running: 'is starting' });
     service.shutdown.step('work', async () => {
       expect((await service.health.report('readiness')).status).toBe('failing');
       done.push('work');
     });
   });
+  expect((await health!.report('readiness')).status).toBe('ok');
   expect(exits).toEqual([]);
   source.emit('SIGTERM', 'SIGTERM');
   while (exits.length === 0) await sleep(1);

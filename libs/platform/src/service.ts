@@ -53,7 +53,11 @@ export async function runService(
   const shutdown = createShutdown({ logger, exit });
   shutdown.listen(options.source ?? process);
   const health = createHealth();
-  health.add('readiness', 'running', () => (shutdown.isStopping() ? 'is stopping' : undefined));
+  let has_started = false;
+  health.add('readiness', 'running', () => {
+    if (shutdown.isStopping()) return 'is stopping';
+    return has_started ? undefined : 'is starting';
+  });
   const metrics = createMetrics();
   measureProcess(metrics);
   const fail = (err: unknown, message: string) => {
@@ -62,6 +66,7 @@ export async function runService(
   };
   try {
     await start({ configuration, logger, health, metrics, clock: systemClock, shutdown, fail });
+    has_started = true;
   } catch (err) {
     if (err instanceof CannotStart) logger.fatal(`cannot start: ${err.message}`);
     else logger.fatal({ err }, 'cannot start');

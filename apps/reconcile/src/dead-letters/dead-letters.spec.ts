@@ -131,6 +131,26 @@ describe('redrive', () => {
     ]);
   });
 
+  it('decides usage without a time as of its first message, in its billing period', async () => {
+    await park();
+    await ledger.publish(TOPICS.usage, [usage('alice', 'u-2', { occurred_at: undefined })]);
+    await ledger.settle();
+    ledger.now_ms += 30 * 86_400_000;
+    await run('unpark', 'alice');
+    await run('redrive');
+    await ledger.settle();
+    const { lines } = await run('replay', 'alice', '--json');
+    expect(lines.at(-1)).toMatchObject({
+      event: {
+        request_id: 'u-2',
+        period: '2026-01',
+        occurred_at: expect.stringMatching(/^2026-01-31T12/),
+        recorded_at: expect.stringMatching(/^2026-03-02T12/),
+      },
+    });
+    expect((await run('verify')).exit_code).toBe(0);
+  });
+
   it('takes one by its coordinate, once', async () => {
     const id = 'ledger.requests/1/3';
     await ledger.bus.publish(TOPICS.requests, [{ key: 'dev/alice', value: '{}' }]);

@@ -1,4 +1,10 @@
-import { accountKey, originalBytes, REPLY_TO_HEADER, type DeadLetterReason } from '#libs/contracts';
+import {
+  accountKey,
+  originalBytes,
+  REPLY_TO_HEADER,
+  withTimeOf,
+  type DeadLetterReason,
+} from '#libs/contracts';
 import type { MessageBus, OutgoingMessage } from '#libs/message-bus';
 import {
   lettersToRedrive,
@@ -132,9 +138,14 @@ async function publish(
   }
 }
 
+/** The same bytes, but for a request that left its time to the broker: it has that of its first message. */
+function valueOf(letter: FiledDeadLetter): OutgoingMessage['value'] {
+  if (letter.value === null || letter.encoding !== 'utf8') return originalBytes(letter);
+  return withTimeOf(letter.value, letter.timestamp);
+}
+
 function messageOf(letter: FiledDeadLetter): OutgoingMessage {
   // Whoever waited for the answer has gone.
   const { [REPLY_TO_HEADER]: _reply_to, ...headers } = letter.headers;
-  const value = letter.encoding === 'utf8' ? letter.value : originalBytes(letter);
-  return { key: letter.key, value, headers };
+  return { key: letter.key, value: valueOf(letter), headers };
 }

@@ -103,10 +103,10 @@ async function checkMessages(
 }
 
 /** Undefined for what the writer cannot take for a request either. */
-function readRequest({ key, value }: ReceivedMessage): LedgerRequest | undefined {
+function readRequest({ key, value, timestamp }: ReceivedMessage): LedgerRequest | undefined {
   if (typeof value !== 'string') return undefined;
   try {
-    const request = decodeRequest(value);
+    const request = decodeRequest(value, timestamp);
     return key === accountKey(request.tenant_id, request.account_id) ? request : undefined;
   } catch (error) {
     if (error instanceof ContractViolation) return undefined;

@@ -39,7 +39,12 @@ async function publishEverything(): Promise<void> {
   await ledger.settle();
   await ledger.publish(
     usage_topic,
-    Array.from({ length: 1_050 }, (_, n) => usage('bob', `u-${n}`, { quantity: 1 + (n % 3) })),
+    Array.from({ length: 1_050 }, (_, n) =>
+      usage('bob', `u-${n}`, {
+        quantity: 1 + (n % 3),
+        ...(n % 2 === 0 && { occurred_at: undefined }), // as of its message, then
+      }),
+    ),
   );
   const items = [
     { operation: 'llm.input_tokens', quantity: 374 },

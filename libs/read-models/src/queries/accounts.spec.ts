@@ -4,7 +4,7 @@ import { testReadModels, type TestReadModels } from '../../../../test/fixtures/r
 import type { TestRecorder } from '../../../../test/fixtures/recorded-events.js';
 import { projectedUpTo } from '../checkpoint.js';
 import { parkAccount, unparkAccount } from '../operations/parked-accounts.js';
-import { accounts, dueAccounts } from './accounts.js';
+import { accounts, dueAccounts, type DueAccount } from './accounts.js';
 
 let models: TestReadModels;
 let pool: pg.Pool;
@@ -48,18 +48,43 @@ it('finds the accounts with something due, the longest due first', async () => {
   const [a, b] = [
     { tenant_id: 'acme', account_id: 'a', next_due_at: '2026-02-01T00:00:00.000Z' },
     { tenant_id: 'other', account_id: 'b', next_due_at: '2026-02-02T00:00:00.000Z' },
-  ];
-  expect(await dueAccounts(pool, now, 10)).toEqual([a, b]);
-  expect(await dueAccounts(pool, now, 1)).toEqual([a]);
+  ] as [DueAccount, DueAccount];
+  const due = (limit = 10, after?: DueAccount) => dueAccounts(pool, { before: now, after, limit });
+  expect(await due()).toEqual([a, b]);
+  expect(await due(1)).toEqual([a]);
+  expect(await due(1, a)).toEqual([b]);
+  expect(await due(1, b)).toEqual([]);
   const source = { topic: 'ledger.usage', partition: 0, offset: 7 };
   await parkAccount(pool, { tenant_id: 'acme', account_id: 'a', reason: 'broken', source });
-  expect(await dueAccounts(pool, now, 10)).toEqual([b]);
+  expect(await due()).toEqual([b]);
   await unparkAccount(pool, 'acme', 'a');
 
   recorder.now = now;
   recorder.ask(recorder.account('a'), { type: 'SweepRequested', request_id: 'sys:sweep:1' });
   await models.project();
-  expect(await dueAccounts(pool, now, 10)).toEqual([b]);
+  expect(await due()).toEqual([b]);
+});
+
+it('pages through accounts that fell due in the same instant', async () => {
+  const expires_at = '2026-02-01T00:00:00Z';
+  for (const [tenant_id, id] of [
+    ['b', '1'],
+    ['a', '2'],
+    ['a', '1'],
+    ['B', '3'],
+  ] as const) {
+    recorder.grant(recorder.account(id, tenant_id), 5, { expires_at });
+  }
+  await models.project();
+  const found: string[] = [];
+  const next = async (after?: DueAccount) => {
+    const range = { before: '2026-02-02T00:00:00.000Z' as Instant, after, limit: 1 };
+    return (await dueAccounts(pool, range))[0];
+  };
+  for (let one = await next(); one; one = await next(one)) {
+    found.push(`${one.tenant_id}/${one.account_id}`);
+  }
+  expect(found).toEqual(['B/3', 'a/1', 'a/2', 'b/1']);
 });
 
 it('tells up to which event everything is projected', async () => {

@@ -37,23 +37,31 @@ export interface DueAccount {
   readonly next_due_at: Instant;
 }
 
+/** Which of the accounts with something due: at or before an instant, behind another account. */
+export interface DueRange {
+  readonly before: Instant;
+  readonly after?: DueAccount | undefined;
+  readonly limit: number;
+}
+
 /**
- * Accounts of all tenants with something due at or before an instant, the longest due first. Parked ones
- * are left out: nothing is decided on them.
+ * Accounts of all tenants with something due, the longest due first, then by tenant and account. Parked
+ * ones are left out: nothing is decided on them.
  */
 export async function dueAccounts(
   pool: Pool,
-  before: Instant,
-  limit: number,
+  { before, after, limit }: DueRange,
   schema: string = READ_SCHEMA,
 ): Promise<DueAccount[]> {
   const { rows } = await pool.query<DueAccount>(
     `select tenant_id, account_id, next_due_at from ${schemaName(schema)}.accounts a
      where next_due_at <= $1::timestamptz
+       and (next_due_at, tenant_id, account_id)
+           > (coalesce($3::timestamptz, '-infinity'), coalesce($4::text, ''), coalesce($5::text, ''))
        and not exists (select from ${OPS_SCHEMA}.parked_accounts p
                        where (p.tenant_id, p.account_id) = (a.tenant_id, a.account_id))
-     order by next_due_at limit $2::int8`,
-    [before, limit],
+     order by next_due_at, tenant_id, account_id limit $2::int8`,
+    [before, limit, after?.next_due_at, after?.tenant_id, after?.account_id],
   );
   return rows;
 }

@@ -7,6 +7,7 @@ import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import './connection-patches.js';
 import './handshake-patch.js';
+import './runner-patch.js';
 import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 
 /** What one member of a group knows and does while it holds its partitions. */

@@ -124,3 +124,19 @@ declare module 'kafkajs/src/broker/index.js' {
     disconnect(): Promise<void>;
   }
 }
+
+declare module 'kafkajs/src/consumer/runner.js' {
+  export default class Runner {
+    running: boolean;
+    fetch: (node_id: string) => Promise<unknown[]>;
+  }
+}
+
+declare module 'kafkajs/src/consumer/fetchManager.js' {
+  export default function createFetchManager(options: {
+    readonly logger: object;
+    readonly getNodeIds: () => readonly string[];
+    readonly fetch: (node_id: string) => Promise<unknown[]>;
+    readonly handler: (batch: unknown) => Promise<void>;
+  }): { start(): Promise<void> };
+}

@@ -1,6 +1,6 @@
 import { GROUPS, REQUEST_TOPICS } from '#libs/contracts';
 import type { EventReader } from '#libs/event-store';
-import type { MessageBus, PartitionPosition } from '#libs/message-bus';
+import { lagOf, type MessageBus, type PartitionPosition } from '#libs/message-bus';
 import {
   createWatchdog,
   type Clock,
@@ -91,5 +91,3 @@ const workloadOf = (position: PartitionPosition, is_judged: boolean): Workload =
   lag: is_judged ? lagOf(position) : 0,
   position: position.committed,
 });
-
-const lagOf = ({ begin, end, committed }: PartitionPosition): number => end - (committed ?? begin);

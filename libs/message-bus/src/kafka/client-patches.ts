@@ -6,7 +6,6 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import './connection-patches.js';
-import './handshake-patch.js';
 import './runner-patch.js';
 import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 

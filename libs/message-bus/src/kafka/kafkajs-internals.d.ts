@@ -118,13 +118,6 @@ declare module 'kafkajs/src/protocol/error.js' {
   export default errors;
 }
 
-declare module 'kafkajs/src/broker/index.js' {
-  export default class Broker {
-    connect: () => Promise<void>;
-    disconnect(): Promise<void>;
-  }
-}
-
 declare module 'kafkajs/src/consumer/runner.js' {
   export default class Runner {
     running: boolean;

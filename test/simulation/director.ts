@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { NOON } from '../ledger/requests.js';
 import type { Scenario } from './scenario.js';
@@ -10,10 +11,16 @@ export const FAULTS = [
   'append: refused',
   'publish: nothing sent',
   'publish: sent, no answer',
+  'publish: part of it sent, no answer',
+  'publish: hangs',
+  'commit: not done, no answer',
+  'commit: done, no answer',
   'look-up: fails',
   'reading: fails',
   'writer: killed',
   'writer: stands still',
+  'gateway: killed',
+  'gateway: stopped',
   'partition: moved to another writer',
   'broker: its clock is ahead',
   'read side: restored from a backup',
@@ -22,9 +29,9 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 /** After this many faults a run must come to its end without any more. */
-const MAX_FAULTS = 40;
+const MAX_FAULTS = 60;
 /** No run of this size takes nearly as many steps. */
-const MAX_STEPS = 20_000;
+const MAX_STEPS = 60_000;
 
 export type Odds = Readonly<Record<Fault, number>>;
 
@@ -32,13 +39,13 @@ export type Odds = Readonly<Record<Fault, number>>;
 const MAX_SKEW_S = 5;
 /** How far the broker's clock goes ahead, now and then, beyond what is priced at once. */
 const EXCURSIONS_S = [15, 25, 60, 240];
-const BEGIN_MS = Date.parse(NOON);
+export const BEGIN_MS = Date.parse(NOON);
 
 /** Decides what happens next in a run, and in which order: all of it follows from fast-check's seed. */
 export interface Director {
   /** Simulated time, in epoch milliseconds. */
   now(): number;
-  /** Resolves when it is this one's turn. */
+  /** Resolves when it is this one's turn. Time passes with it, also for timers. */
   turn(label: string): Promise<void>;
   /** Whether this fault happens here and now. */
   strikes(fault: Fault): boolean;
@@ -78,8 +85,9 @@ export function newDirector(
   return {
     now: () => BEGIN_MS + steps * turn_ms,
     async turn(label) {
-      steps += 1;
       await scheduler.schedule(Promise.resolve(), label);
+      steps += 1;
+      jest.advanceTimersByTime(turn_ms);
     },
     strikes,
     pick,

@@ -28,10 +28,12 @@ const odds = fc.record(
   ) as unknown as Record<Fault, fc.Arbitrary<number>>,
 );
 
-/** Three accounts, two of which share a partition. */
+const MAX_POSTS = 24;
+
+/** Four accounts: two share a partition, a third is in another of the same lane. */
 const posts = fc.tuple(
-  ...['acct-0', 'acct-1', 'acct-2'].map((account_id) =>
-    sequences.map((sent) => sent.map(({ command }) => ({ account_id, command }))),
+  ...['acct-0', 'acct-1', 'acct-2', 'acct-3'].map((account_id) =>
+    sequences.map((sent) => sent.slice(0, MAX_POSTS).map(({ command }) => ({ account_id, command }))),
   ),
 );
 
@@ -45,7 +47,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   posts,
   announcements: fc.array(announcement, { maxLength: 6, size: 'max' }),
   odds,
-  turn_ms: fc.constantFrom(100, 1_000, 5_000),
+  turn_ms: fc.constantFrom(50, 200, 1_000, 5_000),
 });
 
 /** The same prices under another name: what a request costs does not depend on it. */

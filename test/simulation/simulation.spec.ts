@@ -2,14 +2,16 @@ import { AccountCache, PriceBookCache, type WriterPorts } from '#apps/ledger-wri
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { COMMAND_PRICES } from '../ledger/commands.js';
+import type { Damage } from './damage.js';
 import { FAULTS } from './director.js';
 import { run } from './run.js';
 import { scenarios } from './scenario.js';
 
 /** Histories with these ports, none of which may violate anything. */
-const histories = (seen: Map<string, number>, damage?: (ports: WriterPorts) => WriterPorts) =>
+const histories = (seen: Map<string, number>, damage?: Damage) =>
   fc.asyncProperty(scenarios, fc.scheduler(), fc.gen(), async (scenario, scheduler, draw) => {
-    expect(await run(scenario, scheduler, draw, seen, damage)).toEqual([]);
+    const violations = await run(scenario, scheduler, draw, seen, damage);
+    expect([...new Set(violations)].slice(0, 3)).toEqual([]);
   });
 
 jest.setTimeout(15 * 60_000);
@@ -29,6 +31,19 @@ const EVERYTHING = [
   'a late append that is written',
   'an append that conflicts',
   'usage that waits for its prices',
+  'a batch of several partitions',
+  'a partition that is given back',
+  'a commit that is refused',
+  'an answer 200',
+  'an answer 402',
+  'an answer 409',
+  'an answer 422',
+  'an original answered again',
+  'a batch that is answered with decisions',
+  'a caller that is told of no decision',
+  'a caller that is told that nobody knows',
+  'a caller that is turned away',
+  'a caller whose gateway is killed',
 ];
 
 it('decides every request once, in its order, whatever fails and whoever is killed', async () => {
@@ -111,7 +126,7 @@ describe('finds a planted defect:', () => {
 
   it.each(Object.entries(cases))('%s', async (_, damage) => {
     const until_found = { numRuns: 1_000, endOnFailure: true };
-    const { failed } = await fc.check(histories(new Map(), damage), until_found);
+    const { failed } = await fc.check(histories(new Map(), { writer: damage }), until_found);
     expect(failed).toBe(true);
   });
 });

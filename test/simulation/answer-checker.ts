@@ -10,10 +10,13 @@ export interface Asked {
   readonly attempt: number;
   readonly request: UnsentRequest;
   readonly fingerprint: string;
+  /** Some caller had its decision before this one asked: it is told that. */
+  readonly was_answered: boolean;
 }
 
 /** Judges what callers of the gateways are answered. */
 export interface AnswerChecker {
+  wasAnswered(request: UnsentRequest, fingerprint: string): boolean;
   /** Returns what must be called with the answer, or undefined when the gateway was killed. */
   begins(
     asked: readonly Asked[],
@@ -26,6 +29,11 @@ export interface AnswerChecker {
   violations(): string[];
 }
 
+const keyOf = (
+  { account_id, request_id }: { readonly account_id: string; readonly request_id: string },
+  fingerprint: string,
+) => `${account_id} ${request_id} ${fingerprint}`;
+
 /** The gateway's own deadline for a publish. */
 const PUBLISH_MS = 30_000;
 
@@ -33,13 +41,15 @@ export function newAnswerChecker(
   director: Director,
   broker: Broker,
   checker: Checker,
-  turn_ms: number,
+  tick_ms: number,
 ): AnswerChecker {
   const wrong: string[] = [];
   const troubled = new Set<number>();
   const refused = new Set<number>();
   const waiting = new Set<HttpCall>();
   const given: Decision[] = [];
+  /** Fingerprints of what some caller was answered with a decision. */
+  const known = new Set<string>();
 
   const fault = (call: HttpCall, what: string, answer?: HttpAnswer) =>
     void wrong.push(`${what}: ${JSON.stringify([call, answer && { ...answer }])}`);
@@ -51,11 +61,13 @@ export function newAnswerChecker(
       JSON.stringify(Object.fromEntries(members.map((name) => [name, body[name]]))),
     );
     given.push(decision);
+    known.add(keyOf(decision, decision.fingerprint));
     checker.answered(decision);
     return decision;
   }
 
-  const isOf = ({ request, fingerprint }: Asked, decision: Decision) =>
+  const isOf = ({ request, fingerprint, was_answered }: Asked, decision: Decision) =>
+    (decision.replayed || !was_answered || decision.outcome === 'conflict') &&
     decision.fingerprint === fingerprint &&
     decision.request_id === request.request_id &&
     decision.account_id === request.account_id &&
@@ -127,18 +139,19 @@ export function newAnswerChecker(
   }
 
   return {
+    wasAnswered: (request, fingerprint) => known.has(keyOf(request, fingerprint)),
     begins(asked, call, gateway) {
-      const began_ms = director.now();
+      const began_ms = performance.now();
       waiting.add(call);
       return (answer) => {
         waiting.delete(call);
         if (answer === undefined) return director.met('a caller whose gateway is killed');
-        const now_ms = director.now();
+        const now_ms = performance.now();
         const took_ms = now_ms - began_ms;
         const wait_ms = preferenceOf(call.prefer).wait_seconds * 1_000;
-        if (took_ms > Math.max(wait_ms, PUBLISH_MS) + turn_ms) fault(call, `took ${took_ms} ms`);
+        if (took_ms > Math.max(wait_ms, PUBLISH_MS) + tick_ms) fault(call, `took ${took_ms} ms`);
         const stopped_ms = gateway.stoppedAt() ?? now_ms;
-        if (now_ms - stopped_ms > PUBLISH_MS + turn_ms) fault(call, 'is answered by nobody');
+        if (now_ms - stopped_ms > PUBLISH_MS + tick_ms) fault(call, 'is answered by nobody');
         if (answer.status === 503) checkRefusal(call, asked, answer, took_ms);
         else if (call.path === 'usage/batch') checkBatch(call, asked, answer);
         else checkOne(call, asked[0]!, answer);

@@ -14,7 +14,7 @@ import type { GatewayProcess, HttpCall } from './gateway-process.js';
 
 /** Before every stamp: a request must not come from the future. */
 const LONG_AGO = minutes(-1_000);
-const WAITS = [undefined, 'respond-async', 'wait=1', 'wait=10', 'wait=40'];
+const WAITS = ['respond-async', 'wait=1', undefined, 'wait=10', 'wait=40', 'wait=40'];
 /** A caller that has its decision asks again, so many times out of ten. */
 const AGAIN = 1;
 /** Who is told that its request is durable asks for the decision, so many times out of ten. */
@@ -40,7 +40,9 @@ export function newCallers({ director, broker, answers, gateways }: CallersOptio
   const ask = (post: Post): Asked => {
     const attempt = broker.numberOf(post);
     const request = unsentOf(post, attempt);
-    return { attempt, request, fingerprint: fingerprintOf(request) };
+    const fingerprint = fingerprintOf(request);
+    const was_answered = answers.wasAnswered(request, fingerprint);
+    return { attempt, request, fingerprint, was_answered };
   };
 
   /** A product publishes its usage itself, as does a sweep; neither gets an answer. */

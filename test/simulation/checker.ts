@@ -37,7 +37,7 @@ export interface Checker {
   answered(decision: Decision): void;
   /** Everything before this offset is committed from now on. */
   committed(log: Log, end: number): void;
-  failed(error: unknown): void;
+  readonly failed: (error: unknown) => void;
   /** At the end of a run over these messages: what was wrong in it. */
   violations(delivered: readonly Delivered[]): string[];
 }

@@ -29,7 +29,9 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 /** After this many faults a run must come to its end without any more. */
-const MAX_FAULTS = 60;
+const MAX_FAULTS = 80;
+/** And after so many of one kind without more of that. */
+const MAX_OF_A_KIND = 12;
 /** No run of this size takes nearly as many steps. */
 const MAX_STEPS = 60_000;
 
@@ -45,8 +47,8 @@ export const BEGIN_MS = Date.parse(NOON);
 export interface Director {
   /** Simulated time, in epoch milliseconds. */
   now(): number;
-  /** Resolves when it is this one's turn. Time passes with it, also for timers. */
-  turn(label: string): Promise<void>;
+  /** Resolves when it is this one's turn. Time passes with it, and timers run on. */
+  readonly turn: (label: string) => Promise<void>;
   /** Whether this fault happens here and now. */
   strikes(fault: Fault): boolean;
   /** A whole number from `min` to `max`. */
@@ -66,19 +68,22 @@ export interface Director {
 export function newDirector(
   scheduler: fc.Scheduler,
   draw: fc.GeneratorValue,
-  { odds: odds_of_run, turn_ms }: Pick<Scenario, 'odds' | 'turn_ms'>,
+  { odds: odds_of_run, turn_ms, tick_ms }: Pick<Scenario, 'odds' | 'turn_ms' | 'tick_ms'>,
   seen: Map<string, number>,
 ): Director {
   let faults = 0;
+  const struck = new Map<Fault, number>();
   let steps = 0;
   const met = (what: string) => void seen.set(what, (seen.get(what) ?? 0) + 1);
   const pick = (min: number, max: number) => draw(fc.integer, { min, max });
   const oneOf = <T>(choices: readonly T[]) => choices[pick(0, choices.length - 1)]!;
   const skew = () => pick(-MAX_SKEW_S, MAX_SKEW_S) * 1_000;
   const strikes = (fault: Fault) => {
-    if (faults >= MAX_FAULTS || odds_of_run[fault] === 0) return false;
-    if (pick(0, 99) >= odds_of_run[fault]) return false;
+    const before = struck.get(fault) ?? 0;
+    if (faults >= MAX_FAULTS || before >= MAX_OF_A_KIND) return false;
+    if (odds_of_run[fault] === 0 || pick(0, 99) >= odds_of_run[fault]) return false;
     faults += 1;
+    struck.set(fault, before + 1);
     met(fault);
     return true;
   };
@@ -87,7 +92,7 @@ export function newDirector(
     async turn(label) {
       await scheduler.schedule(Promise.resolve(), label);
       steps += 1;
-      jest.advanceTimersByTime(turn_ms);
+      jest.advanceTimersByTime(tick_ms);
     },
     strikes,
     pick,

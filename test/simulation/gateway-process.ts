@@ -43,15 +43,19 @@ export interface HttpAnswer {
 export interface GatewayProcess {
   /** Undefined when the process dies first. */
   call(call: HttpCall): Promise<HttpAnswer | undefined>;
-  /** Since when it answers everyone at once; undefined while it does not stop. */
+  /** Since when, as performance.now() has it, it answers everyone at once; undefined while it does not stop. */
   stoppedAt(): number | undefined;
   /** It stops in order. */
   stop(): Promise<void>;
-  kill(): void;
+  readonly kill: () => void;
 }
 
 const metrics = createMetrics();
-const logger = createLogger('usage-gateway', 'error', new Writable({ write: (_c, _e, done) => done() }));
+const logger = createLogger(
+  'usage-gateway',
+  'error',
+  new Writable({ write: (_c, _e, done) => done() }),
+);
 /** Small in some runs, so that callers are turned away. */
 const FEW_IN_FLIGHT = 3;
 
@@ -124,7 +128,7 @@ export async function startGateway(
     call: (call) => Promise.race([answer(call), process.killed.then(() => undefined)]),
     stoppedAt: () => stopped_at,
     async stop() {
-      stopped_at = director.now();
+      stopped_at = performance.now();
       gateway.onModuleDestroy();
       await Promise.race([gateway.onApplicationShutdown(), process.killed]);
     },

@@ -5,9 +5,9 @@ const MAX_STANDSTILL = 100;
 /** One process: whatever it waits for never comes once it is dead. */
 export interface Process {
   /** As the director's, for what this process does itself. */
-  turn(label: string): Promise<void>;
+  readonly turn: (label: string) => Promise<void>;
   /** It does nothing more; what it has sent is on its way all the same. */
-  kill(): void;
+  readonly kill: () => void;
   readonly killed: Promise<void>;
 }
 

@@ -23,6 +23,8 @@ const MAX_SHOWN = 10;
 const MAX_ACTIVE = 8;
 /** Who is asked to give a partition back may take so many turns. */
 const MAX_HAND_OVER = 50;
+/** ... and who is not asked works on for up to as many, not knowing that it has lost it. */
+const MAX_UNAWARE = 30;
 
 type Queued = Post | Announcement;
 
@@ -60,7 +62,7 @@ async function live(
   const servers = newServers();
   const checker = newChecker(servers, director);
   const broker = newBroker(director, (...of) => checker.published(...of));
-  const answers = newAnswerChecker(director, broker, checker, scenario.turn_ms);
+  const answers = newAnswerChecker(director, broker, checker, scenario.tick_ms);
   const gateways: GatewayProcess[] = [];
   const callers = newCallers({ director, broker, answers, gateways: () => gateways });
   let active = 0;
@@ -90,12 +92,12 @@ async function live(
       ]);
     }
     give(partition, to);
-    await director.turn('learns of the loss');
+    await pass(director.pick(1, MAX_UNAWARE));
     if (holders.get(partition) !== from) from.lose(partition);
   };
 
   const pass = async (turns: number) => {
-    for (let n = turns; n > 0; n -= 1) await director.turn('hand over');
+    for (let n = turns; n > 0; n -= 1) await director.turn('a partition moves');
   };
 
   const restart = async (victim: WriterProcess) => {

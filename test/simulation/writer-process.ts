@@ -42,7 +42,7 @@ export interface WriterProcess {
   /** It gives the partition back: resolves when what it has of it in hand is done. */
   release(partition: Partition): Promise<void>;
   /** It does nothing more; what it has sent is on its way all the same. */
-  kill(): void;
+  readonly kill: () => void;
 }
 
 export function startWriter(world: World): WriterProcess {

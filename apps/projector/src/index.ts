@@ -1,1 +1,2 @@
 export { startThreadedProjector } from './projector.js';
+export { ProjectionRun } from './projection-run.js';

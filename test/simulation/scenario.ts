@@ -60,7 +60,7 @@ export const scenarios = (odds: fc.Arbitrary<Odds> = anyOdds): fc.Arbitrary<Scen
     posts,
     announcements: fc.array(announcement, { maxLength: 6, size: 'max' }),
     odds,
-    turn_ms: fc.constantFrom(100, 1_000, 5_000),
+    turn_ms: fc.constantFrom(100, 300, 1_000),
     tick_ms: fc.constantFrom(5, 20, 100, 500),
   });
 

@@ -19,6 +19,7 @@ const EVERYTHING = [
   'a request by a later price book',
   'a late append that is written',
   'an append that conflicts',
+  'an append that comes too late to be written',
   'usage that waits for its prices',
   'a batch of several partitions',
   'a partition that is given back',
@@ -37,6 +38,12 @@ const EVERYTHING = [
 it('decides every request once, in its order, whatever fails and whoever is killed', async () => {
   const seen = new Map<string, number>();
   await fc.assert(histories({ seen }), campaign);
+  console.log(
+    [...seen]
+      .sort((a, b) => a[1] - b[1])
+      .map(String)
+      .join('\n'),
+  );
   expect(EVERYTHING.filter((what) => !seen.has(what))).toEqual([]);
 });
 

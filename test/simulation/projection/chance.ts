@@ -4,7 +4,7 @@ export interface Chance {
   pick(min: number, max: number): number;
   /** True so many times out of a hundred; never once all is calm. */
   strikes(fault: string, per_cent: number): boolean;
-  oneOf<T>(choices: readonly [T, ...T[]]): T;
+  oneOf<T>(choices: readonly T[]): T;
 }
 
 /** Of a history: which faults were met, and whether there are to be any more. */
@@ -13,12 +13,14 @@ export interface Weather {
   readonly met: (what: string) => void;
 }
 
-/** Numbers by a linear congruential generator: the same for the same seed, as far as a test needs. */
+/** Numbers by mulberry32: the same for the same seed. */
 export function newChance(seed: number, weather: Weather): Chance {
-  let state = seed >>> 0;
+  let state = seed | 0;
   const next = () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
   const pick = (min: number, max: number) => min + Math.floor(next() * (max - min + 1));
   return {

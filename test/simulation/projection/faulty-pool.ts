@@ -10,14 +10,21 @@ export interface Statement {
   readonly values?: readonly unknown[];
 }
 
-export const POOL_FAULTS = [
+const ANY_FAULTS = [
   'a statement that is not sent',
   'a statement that is done and not answered',
+] as const;
+/** Of the one statement that writes. */
+const WRITE_FAULTS = [
+  ...ANY_FAULTS,
   'a statement that is done after it was given up',
   'a statement whose connection is killed while it waits for a lock',
-  'a projector that does not know that it has lost the lock',
 ] as const;
+const SECOND = 'a projector that begins although another has the lock';
+export const POOL_FAULTS = [...WRITE_FAULTS, SECOND];
 
+/** A projector gets to its writing in spite of what fails before. */
+const READS_PER_WRITE = 4;
 const MAX_LATE_MS = 15;
 const WAITING = `from pg_stat_activity
   where datname = current_database() and wait_event_type = 'Lock' and query like 'with moved as%'`;
@@ -48,21 +55,26 @@ export function faultyPool(pool: pg.Pool, chance: Chance, per_cent: number): pg.
   };
 
   const faulty: Query = async (...statement) => {
-    if (chance.strikes(POOL_FAULTS[0], per_cent)) throw lost();
-    if (chance.strikes(POOL_FAULTS[1], per_cent)) {
-      await query(...statement);
-      throw lost();
+    const [faults, odds] = isWrite(statement[0])
+      ? [WRITE_FAULTS, per_cent]
+      : [ANY_FAULTS, per_cent / READS_PER_WRITE];
+    const fault = chance.oneOf<(typeof WRITE_FAULTS)[number]>(faults);
+    if (!chance.strikes(fault, odds)) return query(...statement);
+    switch (fault) {
+      case 'a statement that is not sent':
+        throw lost();
+      case 'a statement that is done and not answered':
+        await query(...statement);
+        throw lost();
+      case 'a statement that is done after it was given up':
+        void sleep(chance.pick(1, MAX_LATE_MS)).then(() => query(...statement).catch(() => {}));
+        throw lost();
+      case 'a statement whose connection is killed while it waits for a lock':
+        return kill(statement);
     }
-    if (!isWrite(statement[0])) return query(...statement);
-    if (chance.strikes(POOL_FAULTS[2], per_cent)) {
-      void sleep(chance.pick(1, MAX_LATE_MS)).then(() => query(...statement).catch(() => {}));
-      throw lost();
-    }
-    if (chance.strikes(POOL_FAULTS[3], per_cent)) return kill(statement);
-    return query(...statement);
   };
 
-  /** Who has the lock's connection believes to have the lock, with this answer. */
+  /** Two work at once when one is told that it has the lock, and has it not. */
   const connect = async () => {
     const client = await pool.connect();
     return new Proxy(client, {
@@ -72,7 +84,8 @@ export function faultyPool(pool: pg.Pool, chance: Chance, per_cent: number): pg.
         if (name !== 'query') return value.bind(target) as unknown;
         return async (...of: unknown[]) => {
           const asks = String(of[0]).includes('pg_try_advisory_lock');
-          if (asks && chance.strikes(POOL_FAULTS[4], per_cent)) return { rows: [{ mine: true }] };
+          if (asks && chance.strikes(SECOND, per_cent / READS_PER_WRITE))
+            return { rows: [{ mine: true }] };
           return (value as Query).apply(target, of);
         };
       },

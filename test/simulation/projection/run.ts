@@ -41,7 +41,9 @@ const TIMES = {
   retry: { min_ms: 1, max_ms: 5 },
   silence_ms: 25,
 };
-const MAX_AT_ONCE = 12;
+const MAX_AT_ONCE = 6;
+/** Between two appends: so that there is always something to project. */
+const MAX_PAUSE_MS = 10;
 /** Far more than it takes, on a busy machine as well. */
 const PATIENCE_MS = 30_000;
 const NEXT = 'read_next';
@@ -84,8 +86,8 @@ export async function run(
     const next = events.slice(at, at + chance.pick(1, MAX_AT_ONCE));
     await appendTo(store, next);
     at += next.length;
-    await sleep(chance.pick(0, 2));
-    if (scenario.rebuilds && chance.pick(0, 9) === 0) {
+    await sleep(chance.pick(0, MAX_PAUSE_MS));
+    if (scenario.rebuilds && chance.pick(0, 7) === 0) {
       met('a rebuild');
       wrong.push(...(await rebuild(pool, events)));
     }

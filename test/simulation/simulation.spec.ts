@@ -38,12 +38,6 @@ const EVERYTHING = [
 it('decides every request once, in its order, whatever fails and whoever is killed', async () => {
   const seen = new Map<string, number>();
   await fc.assert(histories({ seen }), campaign);
-  console.log(
-    [...seen]
-      .sort((a, b) => a[1] - b[1])
-      .map(String)
-      .join('\n'),
-  );
   expect(EVERYTHING.filter((what) => !seen.has(what))).toEqual([]);
 });
 

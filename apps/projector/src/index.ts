@@ -1,2 +1,3 @@
-export { startThreadedProjector } from './projector.js';
+// For the simulation.
 export { ProjectionRun } from './projection-run.js';
+export { startThreadedProjector } from './projector.js';

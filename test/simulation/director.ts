@@ -18,6 +18,7 @@ export const FAULTS = [
   'look-up: fails',
   'reading: fails',
   'writer: killed',
+  'writer: stopped',
   'writer: stands still',
   'gateway: killed',
   'gateway: stopped',

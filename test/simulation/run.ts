@@ -100,7 +100,13 @@ async function live(
     for (let n = turns; n > 0; n -= 1) await director.turn('a partition moves');
   };
 
-  const restart = async (victim: WriterProcess) => {
+  const restart = async (victim: WriterProcess, in_order: boolean) => {
+    if (in_order) {
+      await Promise.race([
+        victim.stop().then(() => director.met('a writer that stops in time')),
+        pass(MAX_HAND_OVER),
+      ]);
+    }
     victim.kill();
     await director.turn('restart');
     const next = startWriter(world);
@@ -148,7 +154,8 @@ async function live(
     return { publication: publicationOf(announcement, instantOf(director.now() + notice_ms)) };
   };
   const meddle = async () => {
-    if (director.strikes('writer: killed')) await restart(director.oneOf(writers));
+    if (director.strikes('writer: killed')) await restart(director.oneOf(writers), false);
+    if (director.strikes('writer: stopped')) await restart(director.oneOf(writers), true);
     if (director.strikes('gateway: killed')) {
       const [victim] = gateways.splice(director.pick(0, gateways.length - 1), 1);
       victim!.kill();

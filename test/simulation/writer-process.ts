@@ -41,6 +41,8 @@ export interface WriterProcess {
   lose(partition: Partition): void;
   /** It gives the partition back: resolves when what it has of it in hand is done. */
   release(partition: Partition): Promise<void>;
+  /** It stops in order: resolves when what it has in hand is done or given up, and committed. */
+  stop(): Promise<void>;
   /** It does nothing more; what it has sent is on its way all the same. */
   readonly kill: () => void;
 }
@@ -131,6 +133,7 @@ export function startWriter(world: World): WriterProcess {
     },
     lose: (partition) => member.lose(cursorsOf(partition)),
     release: (partition) => member.release(partition.number),
+    stop: () => member.close().catch(checker.failed),
     kill: process.kill,
   };
 }

@@ -30,7 +30,7 @@ const histories = (met: (what: string) => void, damage?: Damage) =>
 /** As in the simulation of the writers; fewer, since these wait for a real server. */
 const seed = process.env['SEED'];
 const campaign = {
-  numRuns: Math.ceil(Number(process.env['HISTORIES'] ?? 40) / 2),
+  numRuns: Number(process.env['HISTORIES'] ?? 20),
   endOnFailure: true,
   ...(seed !== undefined && { seed: Number(seed) }),
 };

@@ -66,8 +66,17 @@ export function newAnswerChecker(
     return decision;
   }
 
+  /** What a writer published that lost its partition may come after the answer of its successor. */
+  const mayComeLate = () =>
+    director.hasStruck(
+      'writer: killed',
+      'writer: stopped',
+      'publish: hangs',
+      'partition: moved to another writer',
+    );
+
   const isOf = ({ request, fingerprint, was_answered }: Asked, decision: Decision) =>
-    (decision.replayed || !was_answered || decision.outcome === 'conflict') &&
+    (decision.replayed || !was_answered || decision.outcome === 'conflict' || mayComeLate()) &&
     decision.fingerprint === fingerprint &&
     decision.request_id === request.request_id &&
     decision.account_id === request.account_id &&

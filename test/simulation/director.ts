@@ -52,6 +52,8 @@ export interface Director {
   readonly turn: (label: string) => Promise<void>;
   /** Whether this fault happens here and now. */
   strikes(fault: Fault): boolean;
+  /** Whether one of these has happened in this run. */
+  hasStruck(...faults: readonly Fault[]): boolean;
   /** A whole number from `min` to `max`. */
   pick(min: number, max: number): number;
   /** By how much the clock of a writer is ahead of simulated time, in milliseconds. */
@@ -96,6 +98,7 @@ export function newDirector(
       jest.advanceTimersByTime(tick_ms);
     },
     strikes,
+    hasStruck: (...faults) => faults.some((fault) => struck.has(fault)),
     pick,
     skew,
     brokerSkew() {

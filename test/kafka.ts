@@ -89,7 +89,7 @@ export async function connectBus(
   topics: readonly string[],
   partitions: number,
   config: Partial<KafkaBusConfig> = {},
-  connection: { readonly request_timeout_ms?: number } = {},
+  connection: Partial<KafkaBusConfig['connection']> = {},
 ): Promise<TestBus> {
   const client_id = `test-${process.pid}-${buses++}`;
   const sockets = cuttableSockets();

@@ -5,6 +5,7 @@ import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
+import './connection-patches.js';
 import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 
 /** What one member of a group knows and does while it holds its partitions. */

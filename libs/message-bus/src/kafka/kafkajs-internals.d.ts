@@ -21,6 +21,23 @@ declare module 'kafkajs/src/network/requestQueue/socketRequest.js' {
   }
 }
 
+declare module 'kafkajs/src/network/connection.js' {
+  export default class Connection {
+    constructor(options: object);
+    /** The last that was opened; undefined before the first. */
+    readonly socket?: import('node:net').Socket;
+    /** What has come of an answer that is not complete. */
+    chunks: readonly Buffer[];
+    bytesBuffered: number;
+    /** 4 while it waits for the length of an answer. */
+    bytesNeeded: number;
+    isConnected(): boolean;
+    connect: () => Promise<boolean>;
+    disconnect(): Promise<boolean>;
+    send(request: object): Promise<unknown>;
+  }
+}
+
 declare module 'kafkajs/src/cluster/brokerPool.js' {
   export default class BrokerPool {
     readonly brokers: Readonly<Record<string, import('kafkajs').Broker>>;

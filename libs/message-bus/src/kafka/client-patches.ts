@@ -6,6 +6,7 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import './connection-patches.js';
+import { leaderless } from './leaderless.js';
 import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 
 /** What one member of a group knows and does while it holds its partitions. */
@@ -23,6 +24,8 @@ export interface Membership {
 export interface GroupHooks {
   /** Awaited before the member joins (again). `held` is undefined when all is lost already. */
   beforeJoin(held: Pick<Membership, 'heartbeat'> | undefined): Promise<void>;
+  /** Told again and again while nobody leads some of the partitions that it holds. */
+  leaderless?(partitions: readonly string[]): void;
   /** A rejection ends the consumer as a failed join does. */
   joined(membership: Membership): void | Promise<void>;
 }
@@ -104,6 +107,7 @@ async function join(group: ConsumerGroup): Promise<void> {
 
 ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: string) {
   const count = counts.get(this) ?? 0;
+  askForLeaders(this);
   const batches = await fetch.call(this, nodeId);
   for (const batch of batches) {
     fetched_at.set(batch, count);
@@ -114,7 +118,26 @@ ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: str
   return batches;
 };
 
+const LEADERLESS_PAUSE_MS = 1_000;
+const asked_at = new WeakMap<ConsumerGroup, number>();
+
+/** kafkajs only asks for a leader when it is refused by another, or after a minute (client hazard 18). */
+function askForLeaders(group: ConsumerGroup): void {
+  const now = performance.now();
+  if (now < (asked_at.get(group) ?? 0) + LEADERLESS_PAUSE_MS) return;
+  const partitions = leaderless(group.cluster, group.assigned());
+  if (partitions.length === 0) return;
+  asked_at.set(group, now);
+  hooksOf(group)?.leaderless?.(partitions);
+  void group.cluster.refreshMetadata().catch((error: Error) => giveUpBroker(group, error));
+}
+
 const RETRY_PAUSE_MS = 200;
+
+function giveUpBroker(group: ConsumerGroup, why: Error): void {
+  const broken = brokenAddress(why);
+  if (broken !== undefined) group.cluster.removeBroker(broken); // then the leaders are asked for anew
+}
 
 /**
  * kafkajs joins anew when a leader has moved, and ends after six fetches that failed since the last join,
@@ -124,16 +147,12 @@ const RETRY_PAUSE_MS = 200;
 ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, error: Error) {
   const moved = isMoved(error);
   if (!moved && !isAway(error)) return recoverFromFetch.call(this, error);
-  const giveUpBroker = (why: Error) => {
-    const broken = brokenAddress(why);
-    if (broken !== undefined) this.cluster.removeBroker(broken); // then the leaders are asked for anew
-  };
-  giveUpBroker(error);
+  giveUpBroker(this, error);
   await sleep(RETRY_PAUSE_MS); // one that breaks at once, or takes no connection, is no hot loop
   if (!moved) return;
   await this.cluster.refreshMetadata().catch((unknown: Error) => {
     if (isMissing(unknown)) throw unknown; // the topic is gone: the membership ends and says so
-    giveUpBroker(unknown);
+    giveUpBroker(this, unknown);
   });
 };
 

@@ -34,6 +34,8 @@ const COORDINATORS = new Set([
 /** A partition that does not drain for so long is paused, so that it does not hold up the others. */
 const PATIENCE_MS = 500;
 const DROPPED_PAUSE_MS = 50;
+/** How often it is told that nobody leads a partition. */
+const LEADERLESS_REPORT_MS = 10_000;
 /**
  * Both parts of a close that hangs take half of a shutdown: what is closed after it, such as the event
  * store's and the database's connections, still gets its turn. What is given up is delivered again.
@@ -55,6 +57,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
   let running: Promise<void> | undefined;
   let stopWatching = () => {};
   let crashes = 0;
+  let leaderless_from = 0;
   let closing = false;
   const member = createGroupMember(settings, (held) => {
     // A pause outlives a rebalance; whoever fills up again is paused again.
@@ -98,6 +101,12 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       requireInForce();
       await member.hooks.beforeJoin(held);
       requireInForce(); // handing over takes its time
+    },
+    leaderless(names) {
+      const now = performance.now();
+      if (now < leaderless_from) return;
+      leaderless_from = now + LEADERLESS_REPORT_MS;
+      report(new Error(`nobody leads ${names.join(', ')}`), 1);
     },
     async joined(membership) {
       if (isInForce() && !closing) return member.hooks.joined(membership);

@@ -42,6 +42,28 @@ declare module 'kafkajs/src/cluster/brokerPool.js' {
   export default class BrokerPool {
     readonly brokers: Readonly<Record<string, import('kafkajs').Broker>>;
     removeBroker: (address: { readonly host: string; readonly port: number }) => void;
+    /** ms since 1970; null makes the next look ask anew. */
+    metadataExpireAt: number | null;
+    refreshMetadata: (topics: readonly string[]) => Promise<void>;
+  }
+}
+
+declare module 'kafkajs/src/cluster/index.js' {
+  type View = import('kafkajs').Cluster;
+  type Asked = Parameters<View['fetchTopicsOffset']>[0];
+
+  export default class Cluster {
+    findTopicPartitionMetadata: View['findTopicPartitionMetadata'];
+    fetchTopicsOffset: (topics: Asked) => Promise<LogOffsets[]>;
+  }
+
+  interface LogOffsets {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      /** null since leaderless.ts: nobody leads the partition. */
+      readonly offset: string | null;
+    }[];
   }
 }
 
@@ -106,6 +128,24 @@ declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
         readonly partition: number;
         readonly errorCode: number;
         readonly baseOffset: string;
+      }[];
+    }[];
+  }
+}
+
+declare module 'kafkajs/src/protocol/requests/metadata/v6/response.js' {
+  const response: { parse: (answer: MetadataAnswer) => Promise<MetadataAnswer> };
+  export default response;
+
+  export interface MetadataAnswer {
+    readonly topicMetadata: readonly {
+      readonly topicErrorCode: number;
+      readonly topic: string;
+      readonly partitionMetadata: readonly {
+        readonly partitionErrorCode: number;
+        readonly partitionId: number;
+        /** -1 when there is none. */
+        readonly leader: number;
       }[];
     }[];
   }

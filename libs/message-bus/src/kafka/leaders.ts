@@ -14,7 +14,7 @@ export interface Leaders {
   recover(error: unknown): Promise<void>;
   /** Repeats what only reads, with recovery in between; rejects when it keeps failing. */
   repeat<T>(work: () => Promise<T>): Promise<T>;
-  /** The offset at which each partition of the topic begins or ends now. */
+  /** The offset at which each partition of the topic begins or ends now; NaN while nobody leads it. */
   logEdge(topic: string, edge: LogEdge): Promise<ReadonlyMap<number, number>>;
   /** Both. */
   logEnds(topic: string): Promise<LogEnds[]>;
@@ -88,10 +88,11 @@ export async function openLeaders(
         .map(({ partitionId }) => ({ partition: partitionId }));
       const fromBeginning = edge === 'begin';
       const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+      const offsets = found!.partitions as readonly { partition: number; offset: string | null }[];
       return new Map(
-        found!.partitions
+        offsets
           .toSorted((a, b) => a.partition - b.partition)
-          .map(({ partition, offset }) => [partition, Number(offset)]),
+          .map(({ partition, offset }) => [partition, offset === null ? NaN : Number(offset)]),
       );
     },
     async logEnds(topic) {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import { TOPICS } from '#libs/contracts';
 import type { PARTITION_COUNTS } from '#libs/platform';
@@ -67,7 +68,7 @@ export async function createTopics(
   const there = new Set(await admin.listTopics());
   const missing = plans.filter(({ topic }) => !there.has(topic));
   const request = {
-    waitForLeaders: true,
+    waitForLeaders: false, // it is waited for below
     topics: missing.map((plan) => ({
       topic: plan.topic,
       numPartitions: plan.partitions,
@@ -81,7 +82,24 @@ export async function createTopics(
   await admin.createTopics(request).catch((error: unknown) => {
     throw refusalsOf(error) ?? error;
   });
+  await untilLed(admin, missing);
   return missing.map(({ topic }) => topic);
+}
+
+const LEADER_PAUSE_MS = 100;
+const LEADER_PATIENCE_MS = 5_000;
+
+/** kafkajs would have waited, were an answer without a leader an error; it is none (client hazard 18). */
+async function untilLed(admin: Admin, plans: readonly TopicPlan[]): Promise<void> {
+  const topics = plans.map(({ topic }) => topic);
+  const until = performance.now() + LEADER_PATIENCE_MS;
+  while (topics.length > 0) {
+    const found = await admin.fetchTopicMetadata({ topics }).catch(() => undefined);
+    const all = found?.topics.flatMap(({ partitions }) => partitions);
+    if (all?.every(({ leader }) => leader >= 0)) return;
+    if (performance.now() > until) throw new Error(`nobody leads all of ${topics.join(', ')}`);
+    await sleep(LEADER_PAUSE_MS);
+  }
 }
 
 /** kafkajs itself only says that there were errors. */

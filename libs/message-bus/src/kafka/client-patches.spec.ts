@@ -1,4 +1,3 @@
-import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
@@ -143,23 +142,6 @@ describe('client hazard 16: a fetch that failed', () => {
     const error = named('KafkaJSNotImplemented');
     await expect(group.recoverFromFetch(error)).rejects.toBe(error);
   });
-});
-
-it('a broker that is given up loses its connections', async () => {
-  const closed: string[] = [];
-  const broker = (nodeId: string, host: string) => ({
-    nodeId,
-    connectionPool: { host, port: 1 },
-    disconnect: async () => void closed.push(nodeId),
-  });
-  const brokers = { 1: broker('1', 'a'), 2: broker('2', 'b') };
-  const pool = Object.assign(Object.create(BrokerPool.prototype) as BrokerPool, {
-    brokers,
-    seedBroker: brokers[1],
-  });
-  pool.removeBroker({ host: 'b', port: 1 });
-  expect(closed).toEqual(['2']);
-  expect(Object.keys(pool.brokers)).toEqual(['1']);
 });
 
 describe('client hazard 6: a batch that a rebalance overtook', () => {

@@ -1,10 +1,10 @@
 import type { Assigner, Batch, OffsetsByTopicPartition } from 'kafkajs';
 import BatchOf from 'kafkajs/src/consumer/batch.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
-import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
+import './broker-patches.js';
 import './connection-patches.js';
 import { leaderless } from './leaderless.js';
 import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
@@ -41,8 +41,6 @@ for (const method of [
   'fetch',
   'recoverFromFetch',
   'recoverFromOffsetOutOfRange',
-  'heartbeat',
-  'leave',
 ] as const) {
   if (typeof ConsumerGroup.prototype[method] !== 'function')
     throw new Error(`kafkajs is not 2.2.4: ConsumerGroup has no ${method}`);
@@ -53,8 +51,6 @@ if (typeof RequestQueue.prototype.scheduleCheckPendingRequests !== 'function')
   throw new Error('kafkajs is not 2.2.4: RequestQueue has no scheduleCheckPendingRequests');
 if (typeof SocketRequest.prototype.timeoutRequest !== 'function')
   throw new Error('kafkajs is not 2.2.4: SocketRequest has no timeoutRequest');
-if (typeof BrokerPool.prototype.removeBroker !== 'function')
-  throw new Error('kafkajs is not 2.2.4: BrokerPool has no removeBroker');
 
 const hooksOf = (group: ConsumerGroup) =>
   group.assigners.find((one): one is HookedAssigner => 'hooks' in one)?.hooks;
@@ -79,7 +75,6 @@ const joining = new WeakMap<ConsumerGroup, Promise<void>>();
 const { joinAndSync, fetch, recoverFromFetch } = ConsumerGroup.prototype;
 const { scheduleCheckPendingRequests } = RequestQueue.prototype;
 const { timeoutRequest } = SocketRequest.prototype;
-const { removeBroker } = BrokerPool.prototype;
 
 /** Several fetchers may find at once that the group must be joined again: once is enough. */
 ConsumerGroup.prototype.joinAndSync = function (this: ConsumerGroup): Promise<void> {
@@ -154,15 +149,6 @@ ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, 
     if (isMissing(unknown)) throw unknown; // the topic is gone: the membership ends and says so
     giveUpBroker(this, unknown);
   });
-};
-
-/** kafkajs leaves the connections of a broker that it gives up open, with whatever waits on them. */
-BrokerPool.prototype.removeBroker = function (this: BrokerPool, address) {
-  const before = Object.values(this.brokers);
-  removeBroker.call(this, address);
-  const kept = new Set(Object.values(this.brokers));
-  for (const broker of before)
-    if (!kept.has(broker)) void broker.disconnect().catch(() => undefined);
 };
 
 /** An event loop that stood still has not read yet what came in time: it does before this judges (F28). */

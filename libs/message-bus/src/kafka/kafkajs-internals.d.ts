@@ -40,12 +40,25 @@ declare module 'kafkajs/src/network/connection.js' {
 
 declare module 'kafkajs/src/cluster/brokerPool.js' {
   export default class BrokerPool {
-    readonly brokers: Readonly<Record<string, import('kafkajs').Broker>>;
-    removeBroker: (address: { readonly host: string; readonly port: number }) => void;
+    readonly brokers: Readonly<Record<string, PooledBroker>>;
+    /** Asked first; kafkajs assumes that there is one. */
+    seedBroker: PooledBroker | undefined;
     /** ms since 1970; null makes the next look ask anew. */
     metadataExpireAt: number | null;
+    createSeedBroker: () => Promise<void>;
+    connectBroker: (broker: PooledBroker) => Promise<void>;
     refreshMetadata: (topics: readonly string[]) => Promise<void>;
+    removeBroker: (address: { readonly host: string; readonly port: number }) => void;
   }
+
+  export type PooledBroker = import('kafkajs').Broker & {
+    readonly nodeId: number;
+    readonly connectionPool: {
+      readonly host: string;
+      readonly port: number;
+      readonly pool: readonly { readonly requestTimeout: number }[];
+    };
+  };
 }
 
 declare module 'kafkajs/src/cluster/index.js' {
@@ -79,13 +92,17 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
   export default class ConsumerGroup {
     constructor(options: object);
     readonly assigners: readonly Assigner[];
-    readonly cluster: import('kafkajs').Cluster;
+    readonly cluster: import('kafkajs').Cluster & {
+      readonly brokerPool: import('kafkajs/src/cluster/brokerPool.js').default;
+    };
+    /** null before the first join. */
+    coordinator: import('kafkajs').Broker | null;
     /** null when the coordinator does not know this member (any more). */
     readonly memberId: string | null;
     assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];
-    heartbeat(options: { interval: number }): Promise<void>;
+    heartbeat: (options: { interval: number }) => Promise<void>;
     commitOffsets(offsets: import('kafkajs').OffsetsByTopicPartition): Promise<void>;
-    leave(): Promise<void>;
+    leave: () => Promise<void>;
     joinAndSync: () => Promise<void>;
     fetch: (nodeId: string) => Promise<import('kafkajs/src/consumer/batch.js').default[]>;
     recoverFromFetch: (error: Error) => Promise<void>;

@@ -48,9 +48,18 @@ export async function openLeaders(
   let recovering: Promise<void> | undefined;
   let closed = false;
 
+  const dropBroken = (error: unknown) => {
+    const address = brokenAddress(error);
+    if (address !== undefined) cluster.removeBroker(address);
+  };
   const askAnew = async () => {
-    await cluster.connect();
-    await cluster.refreshMetadata();
+    try {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+    } catch (error) {
+      dropBroken(error); // or it may be the one that is asked again
+      throw error;
+    }
   };
   const leaders: Leaders = {
     of(topic, partition) {
@@ -66,8 +75,7 @@ export async function openLeaders(
     },
     recover(error) {
       if (closed) return Promise.reject(new Error('the message bus is closed'));
-      const address = brokenAddress(error);
-      if (address !== undefined) cluster.removeBroker(address);
+      dropBroken(error);
       recovering ??= askAnew().finally(() => (recovering = undefined));
       return recovering;
     },

@@ -111,6 +111,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
     ),
     retry: { retries: 0 },
     cluster,
+    sessionTimeout: config.sessionTimeout ?? 30_000,
   });
 
   const consumer = {

@@ -1,6 +1,7 @@
-import kafkajs, { type Broker } from 'kafkajs';
+import kafkajs, { type Broker, type Cluster as View } from 'kafkajs';
 import BrokerPool, { type PooledBroker } from 'kafkajs/src/cluster/brokerPool.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+import { brokenAddress } from './errors.js';
 import { within } from './within.js';
 
 // A patch of another version would change what nobody has read.
@@ -18,7 +19,10 @@ for (const method of ['heartbeat', 'leave'] as const) {
     throw new Error(`kafkajs is not 2.2.4: ConsumerGroup has no ${method}`);
 }
 
-const { connectBroker, refreshMetadata, removeBroker } = BrokerPool.prototype;
+const { connectBroker, findConnectedBroker, refreshMetadata, removeBroker, withBroker } =
+  BrokerPool.prototype;
+/** ms since 1970, when its connections can not be older. */
+const known_since = new WeakMap<PooledBroker, number>();
 
 /** kafkajs leaves the connections of a broker that it gives up open, with whatever waits on them. */
 BrokerPool.prototype.removeBroker = function (this: BrokerPool, address) {
@@ -36,6 +40,8 @@ BrokerPool.prototype.refreshMetadata = async function (this: BrokerPool, topics)
     this.seedBroker ??= Object.values(this.brokers)[0];
     if (this.seedBroker === undefined) await this.createSeedBroker();
     await refreshMetadata.call(this, topics);
+    for (const broker of Object.values(this.brokers))
+      if (!known_since.has(broker)) known_since.set(broker, Date.now());
   };
   try {
     await ask();
@@ -66,6 +72,61 @@ BrokerPool.prototype.connectBroker = async function (this: BrokerPool, broker) {
     );
   }
 };
+
+const SILENT_MS = 1_000;
+
+/** It owes an answer for longer than a fetch waits for messages. */
+const isSilent = ({ connectionPool: { pool } }: PooledBroker): boolean =>
+  pool.some(({ requestQueue: { inflight } }) =>
+    [...inflight.values()].some(({ sentAt }) => sentAt !== null && Date.now() - sentAt > SILENT_MS),
+  );
+
+/** kafkajs asks any broker who leads, also one that hangs, and so everybody waits for it (hazard 16). */
+BrokerPool.prototype.findConnectedBroker = async function (this: BrokerPool) {
+  const connected = Object.values(this.brokers).filter((broker) => broker.isConnected());
+  const answering = connected.filter((broker) => !isSilent(broker));
+  return answering[Math.floor(Math.random() * answering.length)] ?? findConnectedBroker.call(this);
+};
+
+type Work<T> = (one: { nodeId: string; broker: PooledBroker }) => Promise<T>;
+
+/** The same for who coordinates a group: silent ones come last. */
+BrokerPool.prototype.withBroker = async function <T>(
+  this: BrokerPool,
+  work: Work<T>,
+): Promise<T | null> {
+  const in_turn = Object.entries(this.brokers)
+    .map(([nodeId, broker]) => ({ nodeId, rank: Math.random() + Number(isSilent(broker)) }))
+    .toSorted((a, b) => a.rank - b.rank);
+  if (in_turn.length === 0) return withBroker.call(this, work) as Promise<T | null>; // which says so
+  for (const { nodeId } of in_turn) {
+    const broker = await this.findBroker({ nodeId });
+    try {
+      return await work({ nodeId, broker });
+    } catch {
+      // the next one may answer
+    }
+  }
+  return null;
+};
+
+/**
+ * Drops what an error shows to be broken. A request that timed out says nothing of connections that were
+ * opened after it was sent.
+ */
+export function dropBroken(cluster: Pick<View, 'removeBroker'>, error: unknown): void {
+  const address = brokenAddress(error);
+  if (address === undefined) return;
+  const { sentAt } = error as { sentAt?: number };
+  const { brokerPool } = cluster as Partial<Cluster>;
+  const { host, port } = address;
+  const broker = Object.values(brokerPool?.brokers ?? {}).find(
+    ({ connectionPool: at }) => at.host === host && at.port === port,
+  );
+  const since = broker && known_since.get(broker);
+  if (sentAt !== undefined && since !== undefined && sentAt < since) return;
+  cluster.removeBroker(address);
+}
 
 type Cluster = ConsumerGroup['cluster'];
 

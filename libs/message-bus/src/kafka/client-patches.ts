@@ -4,10 +4,11 @@ import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import './broker-patches.js';
+import { dropBroken } from './broker-patches.js';
 import './connection-patches.js';
+import { fetchedInTime } from './hanging-fetch.js';
 import { leaderless } from './leaderless.js';
-import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
+import { isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 
 /** What one member of a group knows and does while it holds its partitions. */
 export interface Membership {
@@ -103,7 +104,7 @@ async function join(group: ConsumerGroup): Promise<void> {
 ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: string) {
   const count = counts.get(this) ?? 0;
   askForLeaders(this);
-  const batches = await fetch.call(this, nodeId);
+  const batches = await fetchedInTime(this, nodeId, count, () => fetch.call(this, nodeId));
   for (const batch of batches) {
     fetched_at.set(batch, count);
     // kafkajs goes on behind what holds no message, such as the marker of a transaction, and tells nobody:
@@ -124,15 +125,10 @@ function askForLeaders(group: ConsumerGroup): void {
   if (partitions.length === 0) return;
   asked_at.set(group, now);
   hooksOf(group)?.leaderless?.(partitions);
-  void group.cluster.refreshMetadata().catch((error: Error) => giveUpBroker(group, error));
+  void group.cluster.refreshMetadata().catch((error: Error) => dropBroken(group.cluster, error));
 }
 
 const RETRY_PAUSE_MS = 200;
-
-function giveUpBroker(group: ConsumerGroup, why: Error): void {
-  const broken = brokenAddress(why);
-  if (broken !== undefined) group.cluster.removeBroker(broken); // then the leaders are asked for anew
-}
 
 /**
  * kafkajs joins anew when a leader has moved, and ends after six fetches that failed since the last join,
@@ -142,12 +138,12 @@ function giveUpBroker(group: ConsumerGroup, why: Error): void {
 ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, error: Error) {
   const moved = isMoved(error);
   if (!moved && !isAway(error)) return recoverFromFetch.call(this, error);
-  giveUpBroker(this, error);
+  dropBroken(this.cluster, error); // then the leaders are asked for anew
   await sleep(RETRY_PAUSE_MS); // one that breaks at once, or takes no connection, is no hot loop
   if (!moved) return;
   await this.cluster.refreshMetadata().catch((unknown: Error) => {
     if (isMissing(unknown)) throw unknown; // the topic is gone: the membership ends and says so
-    giveUpBroker(this, unknown);
+    dropBroken(this.cluster, unknown);
   });
 };
 

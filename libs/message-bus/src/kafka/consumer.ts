@@ -48,7 +48,9 @@ export const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 4;
  */
 export async function startConsumer(client: Kafka, settings: ConsumerSettings): Promise<Consumer> {
   const { group, topics, max_batch, partitions, retry, session_timeout_ms } = settings;
-  const rebalance_timeout_ms = Math.max(session_timeout_ms, 2 * settings.hand_over_ms);
+  // Time to hand over, and to notice it and to find the coordinator while a broker hangs. Whoever is
+  // dead costs no more than its session whatever this is, so there is no need to be sparing.
+  const rebalance_timeout_ms = session_timeout_ms + settings.hand_over_ms;
   /** While it joins, a broker answers only when the others have joined too. */
   const patience_ms = rebalance_timeout_ms + session_timeout_ms;
   /** In force now; those before it may still be about to end. */

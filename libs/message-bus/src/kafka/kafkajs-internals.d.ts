@@ -47,6 +47,11 @@ declare module 'kafkajs/src/cluster/brokerPool.js' {
     metadataExpireAt: number | null;
     createSeedBroker: () => Promise<void>;
     connectBroker: (broker: PooledBroker) => Promise<void>;
+    findBroker(node: { nodeId: string }): Promise<PooledBroker>;
+    findConnectedBroker: () => Promise<PooledBroker>;
+    withBroker: <T>(
+      work: (one: { nodeId: string; broker: PooledBroker }) => Promise<T>,
+    ) => Promise<T | null>;
     refreshMetadata: (topics: readonly string[]) => Promise<void>;
     removeBroker: (address: { readonly host: string; readonly port: number }) => void;
   }
@@ -56,7 +61,13 @@ declare module 'kafkajs/src/cluster/brokerPool.js' {
     readonly connectionPool: {
       readonly host: string;
       readonly port: number;
-      readonly pool: readonly { readonly requestTimeout: number }[];
+      readonly pool: readonly {
+        readonly requestTimeout: number;
+        readonly requestQueue: {
+          /** What is not answered yet; when it was sent, in ms since 1970. */
+          readonly inflight: ReadonlyMap<number, { readonly sentAt: number | null }>;
+        };
+      }[];
     };
   };
 }
@@ -97,6 +108,7 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     };
     /** null before the first join. */
     coordinator: import('kafkajs').Broker | null;
+    readonly sessionTimeout: number;
     /** null when the coordinator does not know this member (any more). */
     readonly memberId: string | null;
     assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];

@@ -1,7 +1,8 @@
 import { backoffMs, SHUTDOWN_MS, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker, Cluster } from 'kafkajs';
-import { brokenAddress, fatalCause } from './errors.js';
+import { dropBroken } from './broker-patches.js';
+import { fatalCause } from './errors.js';
 import { within } from './within.js';
 
 /** Who leads which partition, kept up while leaders move. */
@@ -48,16 +49,12 @@ export async function openLeaders(
   let recovering: Promise<void> | undefined;
   let closed = false;
 
-  const dropBroken = (error: unknown) => {
-    const address = brokenAddress(error);
-    if (address !== undefined) cluster.removeBroker(address);
-  };
   const askAnew = async () => {
     try {
       await cluster.connect();
       await cluster.refreshMetadata();
     } catch (error) {
-      dropBroken(error); // or it may be the one that is asked again
+      dropBroken(cluster, error); // or it may be the one that is asked again
       throw error;
     }
   };
@@ -75,7 +72,7 @@ export async function openLeaders(
     },
     recover(error) {
       if (closed) return Promise.reject(new Error('the message bus is closed'));
-      dropBroken(error);
+      dropBroken(cluster, error);
       recovering ??= askAnew().finally(() => (recovering = undefined));
       return recovering;
     },

@@ -10,7 +10,7 @@ import {
   sharedKafka,
 } from '../../../../test/kafka.js';
 import { message, until } from '../../contract-bench.js';
-import './broker-patches.js';
+import { dropBroken } from './broker-patches.js';
 import { openLeaders } from './leaders.js';
 
 const TIMEOUT_MS = 30_000;
@@ -18,14 +18,14 @@ const FETCH = 1;
 const HEARTBEAT = 12;
 
 describe('a pool of brokers', () => {
-  const REQUEST_TIMEOUT_MS = 50;
+  const CONNECTION = { requestTimeout: 50, requestQueue: { inflight: new Map() } };
   const logger = { debug() {}, warn() {}, error() {}, info() {}, namespace: () => logger };
   const closed: string[] = [];
   beforeEach(() => void (closed.length = 0));
 
   const broker = (host: string, more: object = {}) => ({
     nodeId: 1,
-    connectionPool: { host, port: 1, rack: null, pool: [{ requestTimeout: REQUEST_TIMEOUT_MS }] },
+    connectionPool: { host, port: 1, rack: null, pool: [CONNECTION] },
     isConnected: () => true,
     connect: async () => {},
     disconnect: async () => void closed.push(host),
@@ -67,6 +67,36 @@ describe('a pool of brokers', () => {
     expect(pool.brokers[1]!.connectionPool.host).toBe('a');
     pool.seedBroker = undefined;
     pool.removeBroker({ host: 'a', port: 1 });
+    expect(Object.keys(pool.brokers)).toEqual([]);
+  });
+
+  it('client hazard 16: asks one that owes an answer only when no other answers', async () => {
+    const inflight = new Map([[1, { sentAt: Date.now() - 2_000 }]]);
+    const connectionPool = { pool: [{ requestQueue: { inflight } }] };
+    const silent = { ...broker('a'), connectionPool: connectionPool as never };
+    const pool = poolOf({ 1: silent, 2: { ...broker('b'), nodeId: 2 } });
+    for (let time = 0; time < 20; time += 1) {
+      expect((await pool.findConnectedBroker()).nodeId).toBe(2);
+      expect(await pool.withBroker(async ({ nodeId }) => nodeId)).toBe('2');
+    }
+    const failing = async ({ nodeId }: { nodeId: string }) => {
+      if (nodeId === '2') throw new Error('away');
+      return nodeId;
+    };
+    expect(await pool.withBroker(failing)).toBe('1');
+  });
+
+  it('client hazard 16: is not robbed of new connections by a request on those before', async () => {
+    const brokers = [{ nodeId: 1, host: 'a', port: 1, rack: null }];
+    const metadata = async () => ({ brokers, topicMetadata: [] });
+    const pool = poolOf({ 1: broker('a', { metadata }) });
+    await pool.refreshMetadata([]);
+    const removeBroker = (address: { host: string; port: number }) => pool.removeBroker(address);
+    const cluster = { brokerPool: pool, removeBroker };
+    const late = { name: 'KafkaJSRequestTimeoutError', broker: 'a:1' };
+    dropBroken(cluster, { ...late, sentAt: Date.now() - 15_000 });
+    expect(Object.keys(pool.brokers)).toEqual(['1']);
+    dropBroken(cluster, { ...late, sentAt: Date.now() + 1 });
     expect(Object.keys(pool.brokers)).toEqual([]);
   });
 

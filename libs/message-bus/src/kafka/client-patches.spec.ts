@@ -35,10 +35,44 @@ describe('client hazard 9: an idle connection costs nothing', () => {
   });
 });
 
-it('client hazard 5, F17: an offset out of range ends the consumer, and is never replaced', async () => {
-  const group = Object.create(ConsumerGroup.prototype) as ConsumerGroup;
-  const recovery = group.recoverFromOffsetOutOfRange({ topic: 'ledger.usage', partition: 3 });
-  await expect(recovery).rejects.toMatchObject({ name: 'OffsetLost', retriable: false });
+describe('client hazard 5, F17: an offset out of range', () => {
+  /** A group that wants offset 10, and the ranges that its log has one after the other. */
+  const groupAt10 = (...ranges: (readonly [begin: string | null, end: string | null])[]) => {
+    let looks = 0;
+    const cluster = {
+      refreshMetadata: async () => void looks++,
+      fetchTopicsOffset: async ([asked]: { fromBeginning: boolean }[]) => {
+        const [begin, end] = ranges[Math.min(looks, ranges.length) - 1]!;
+        return [
+          {
+            topic: 't',
+            partitions: [{ partition: 3, offset: asked!.fromBeginning ? begin : end }],
+          },
+        ];
+      },
+    };
+    const offsetManager = { nextOffset: () => '10' };
+    const group = Object.create(ConsumerGroup.prototype) as ConsumerGroup;
+    return Object.assign(group, { cluster, offsetManager });
+  };
+
+  it.each([
+    ['before its beginning', ['11', '20']],
+    ['beyond its end', ['0', '9']],
+  ] as const)('%s ends the consumer, and is never replaced', async (_, range) => {
+    const recovery = groupAt10(range).recoverFromOffsetOutOfRange({ topic: 't', partition: 3 });
+    await expect(recovery).rejects.toMatchObject({ name: 'OffsetLost', retriable: false });
+  });
+
+  it.each([
+    ['another leader has it', ['0', '10']],
+    ['nobody leads', [null, null]],
+  ] as const)('is fetched again when %s', async (_, range) => {
+    const group = groupAt10(['0', '9'], range);
+    await expect(
+      group.recoverFromOffsetOutOfRange({ topic: 't', partition: 3 }),
+    ).resolves.toBeUndefined();
+  });
 });
 
 describe('F28: a request whose time has passed while the event loop stood still', () => {

@@ -1,8 +1,8 @@
 import type { Assigner, Batch, OffsetsByTopicPartition } from 'kafkajs';
 import BatchOf from 'kafkajs/src/consumer/batch.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+import type { LogOffsets } from 'kafkajs/src/cluster/index.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
-import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropBroken } from './broker-patches.js';
 import './connection-patches.js';
@@ -50,8 +50,6 @@ if (typeof BatchOf.prototype.isEmptyDueToFiltering !== 'function')
   throw new Error('kafkajs is not 2.2.4: Batch has no isEmptyDueToFiltering');
 if (typeof RequestQueue.prototype.scheduleCheckPendingRequests !== 'function')
   throw new Error('kafkajs is not 2.2.4: RequestQueue has no scheduleCheckPendingRequests');
-if (typeof SocketRequest.prototype.timeoutRequest !== 'function')
-  throw new Error('kafkajs is not 2.2.4: SocketRequest has no timeoutRequest');
 
 const hooksOf = (group: ConsumerGroup) =>
   group.assigners.find((one): one is HookedAssigner => 'hooks' in one)?.hooks;
@@ -75,7 +73,6 @@ export const isFetchedBy = (batch: Batch, membership: Membership): boolean =>
 const joining = new WeakMap<ConsumerGroup, Promise<void>>();
 const { joinAndSync, fetch, recoverFromFetch } = ConsumerGroup.prototype;
 const { scheduleCheckPendingRequests } = RequestQueue.prototype;
-const { timeoutRequest } = SocketRequest.prototype;
 
 /** Several fetchers may find at once that the group must be joined again: once is enough. */
 ConsumerGroup.prototype.joinAndSync = function (this: ConsumerGroup): Promise<void> {
@@ -147,19 +144,39 @@ ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, 
   });
 };
 
-/** An event loop that stood still has not read yet what came in time: it does before this judges (F28). */
-SocketRequest.prototype.timeoutRequest = function (this: SocketRequest) {
-  setImmediate(() => {
-    if (this.duration === null) timeoutRequest.call(this);
-  });
+/** kafkajs would go on at the beginning or the end: charged again, or never (client hazard 5). */
+ConsumerGroup.prototype.recoverFromOffsetOutOfRange = async function (
+  this: ConsumerGroup,
+  { topic, partition },
+) {
+  const wanted = Number(this.offsetManager.nextOffset(topic, partition));
+  for (let look = 1; look <= RANGE_LOOKS; look++) {
+    await sleep(RETRY_PAUSE_MS);
+    const isThere = await isInLog(this.cluster, topic, partition, wanted).catch(() => true);
+    if (isThere) return; // fetched again, from whoever leads now
+  }
+  throw new OffsetLost(`the log of ${topic}/${partition} does not hold the offset to go on from`);
 };
 
-/** kafkajs would go on at the beginning or the end: charged again, or never (client hazard 5). */
-ConsumerGroup.prototype.recoverFromOffsetOutOfRange = function ({ topic, partition }) {
-  return Promise.reject(
-    new OffsetLost(`the log of ${topic}/${partition} does not hold the offset to go on from`),
-  );
-};
+/** A former leader that wakes up knows an older end until it hears that it leads no more. */
+const RANGE_LOOKS = 3;
+
+async function isInLog(
+  cluster: ConsumerGroup['cluster'],
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<boolean> {
+  await cluster.refreshMetadata();
+  const edge = async (fromBeginning: boolean) => {
+    const asked = { topic, partitions: [{ partition }], fromBeginning };
+    const [found] = (await cluster.fetchTopicsOffset([asked])) as LogOffsets[];
+    return found!.partitions[0]!.offset;
+  };
+  const [begin, end] = [await edge(true), await edge(false)];
+  if (begin === null || end === null) return true; // while nobody leads it nobody knows
+  return offset >= Number(begin) && offset <= Number(end);
+}
 
 /** kafkajs re-arms a timer of 1 ms for ever, on every connection (client hazard 9). */
 RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {

@@ -7,6 +7,9 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
     /** ms since 1970; -1 when the broker never asked for a pause. */
     readonly throttledUntil: number;
     scheduleCheckPendingRequests: () => void;
+    createSocketRequest: (
+      pushed: object,
+    ) => import('kafkajs/src/network/requestQueue/socketRequest.js').default;
   }
 }
 
@@ -26,6 +29,7 @@ declare module 'kafkajs/src/network/connection.js' {
     constructor(options: object);
     /** The last that was opened; undefined before the first. */
     readonly socket?: import('node:net').Socket;
+    readonly requestQueue: import('kafkajs/src/network/requestQueue/index.js').default;
     /** What has come of an answer that is not complete. */
     chunks: readonly Buffer[];
     bytesBuffered: number;
@@ -81,7 +85,7 @@ declare module 'kafkajs/src/cluster/index.js' {
     fetchTopicsOffset: (topics: Asked) => Promise<LogOffsets[]>;
   }
 
-  interface LogOffsets {
+  export interface LogOffsets {
     readonly topic: string;
     readonly partitions: readonly {
       readonly partition: number;
@@ -109,6 +113,7 @@ declare module 'kafkajs/src/consumer/consumerGroup.js' {
     /** null before the first join. */
     coordinator: import('kafkajs').Broker | null;
     readonly sessionTimeout: number;
+    readonly offsetManager: { nextOffset(topic: string, partition: number): unknown };
     /** null when the coordinator does not know this member (any more). */
     readonly memberId: string | null;
     assigned(): { readonly topic: string; readonly partitions: readonly number[] }[];

@@ -89,7 +89,7 @@ export async function connectBus(
   topics: readonly string[],
   partitions: number,
   options: Partial<KafkaBusOptions> = {},
-  connection: { readonly request_timeout_ms?: number } = {},
+  connection: Partial<KafkaBusOptions['connection']> = {},
 ): Promise<TestBus> {
   const client_id = `test-${process.pid}-${buses++}`;
   const sockets = cuttableSockets();

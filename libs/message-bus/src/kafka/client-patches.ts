@@ -6,6 +6,7 @@ import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import './broker-patches.js';
 import './connection-patches.js';
+import './handshake-patch.js';
 import { leaderless } from './leaderless.js';
 import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 

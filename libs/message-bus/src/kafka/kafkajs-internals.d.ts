@@ -191,3 +191,10 @@ declare module 'kafkajs/src/protocol/error.js' {
   };
   export default errors;
 }
+
+declare module 'kafkajs/src/broker/index.js' {
+  export default class Broker {
+    connect: () => Promise<void>;
+    disconnect(): Promise<void>;
+  }
+}

@@ -6,11 +6,8 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropBroken } from './broker-patches.js';
 import './connection-patches.js';
-<<<<<<< HEAD
-import { fetchedInTime } from './hanging-fetch.js';
-=======
 import './handshake-patch.js';
->>>>>>> frozen
+import { fetchedInTime } from './hanging-fetch.js';
 import { leaderless } from './leaderless.js';
 import { isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 

@@ -207,3 +207,12 @@ declare module 'kafkajs/src/consumer/fetchManager.js' {
     readonly handler: (batch: unknown) => Promise<void>;
   }): { start(): Promise<void> };
 }
+
+declare module 'kafkajs/src/broker/index.js' {
+  export default class Broker {
+    /** Null until it has said which requests it knows. */
+    readonly versions: object | null;
+    connect: () => Promise<void>;
+    disconnect(): Promise<void>;
+  }
+}

@@ -21,14 +21,14 @@ export function faultyStore(store: EventStore, chance: Chance, per_cent: number)
       for (let from = 0; from < batch.length;) {
         if (strikes(STORE_FAULTS[0])) throw new Error('the subscription was dropped');
         if (strikes(STORE_FAULTS[1])) return untilAborted(signal);
-        if (strikes(STORE_FAULTS[2])) {
-          const begin = chance.pick(0, given.length);
-          yield given.slice(begin, chance.pick(begin, given.length));
-        }
         const page = batch.slice(from, from + chance.pick(1, 12));
         from += page.length;
         given = [...given, ...page];
         yield page;
+        if (strikes(STORE_FAULTS[2])) {
+          const begin = chance.pick(0, given.length);
+          yield given.slice(begin, chance.pick(begin, given.length));
+        }
       }
     }
   }

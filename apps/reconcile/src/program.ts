@@ -11,6 +11,7 @@ import { explainCommand } from './explain/command.js';
 import { importCommand } from './import/command.js';
 import { replayCommand } from './replay/command.js';
 import { rebuildCommand } from './rebuild/command.js';
+import { setAsideCommand } from './set-aside/command.js';
 import { statusCommand, unparkCommand } from './status/command.js';
 import { verifyCommand } from './verify/command.js';
 import { createOutput, type Output, type TextStream } from './output.js';
@@ -89,7 +90,8 @@ function programOf(context: CommandContext): Command {
     .addCommand(deadLettersCommand(context))
     .addCommand(redriveCommand(context))
     .addCommand(statusCommand(context))
-    .addCommand(unparkCommand(context));
+    .addCommand(unparkCommand(context))
+    .addCommand(setAsideCommand(context));
   settle(program, context);
   return program;
 }

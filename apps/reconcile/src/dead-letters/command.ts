@@ -82,7 +82,7 @@ parked account are left: unpark it first.
 
 Refused, since the same bytes can never be decided: undecodable, wrong_key, wrong_topic, too_large,
 conflict. invalid_request helps only after a writer was deployed that takes them; occurred_in_future
-once that time has passed.
+once that time has passed; stamped_in_future once the broker's clock is right.
 
 Examples:
   usage-ledger redrive --reason unknown_schema

@@ -9,6 +9,7 @@ export {
   fileDeadLetters,
   markRedriven,
   type DeadLetterFilter,
+  type Dismissal,
   type FiledDeadLetter,
 } from './operations/dead-letters.js';
 export * from './operations/parked-accounts.js';

@@ -2,22 +2,13 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import {
-  chown,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  statfs,
-  writeFile,
-} from 'node:fs/promises';
+import { chown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { lackOfRoom } from './disk-room.js';
 
 const run = promisify(execFile);
 
@@ -252,8 +243,9 @@ export async function startServer(
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await isReady(files, child.pid))) {
     if (ended !== undefined) {
-      const why = `${ended}${await fullDisk(files)}, see ${files.log}`;
-      throw new Error(`Postgres did not start: ${why}`);
+      // Its log cannot say so when it lies on the same disk.
+      const why = [ended, await lackOfRoom(files.folder), `see ${files.log}`];
+      throw new Error(`Postgres did not start: ${why.filter(Boolean).join(', ')}`);
     }
     if (performance.now() > deadline) {
       child.kill('SIGQUIT');
@@ -261,17 +253,6 @@ export async function startServer(
     }
     await sleep(20);
   }
-}
-
-/** A segment of the write-ahead log, without which it cannot start. */
-const LEAST_ROOM_BYTES = 16 * 1024 * 1024;
-
-/** Its log cannot say so when it lies on the same disk. */
-async function fullDisk({ folder }: ClusterFiles): Promise<string> {
-  const room = await statfs(folder).catch(() => undefined);
-  if (room === undefined) return '';
-  const bytes = room.bavail * room.bsize;
-  return bytes < LEAST_ROOM_BYTES ? `, its disk is full (${bytes} bytes are left)` : '';
 }
 
 async function isReady(files: ClusterFiles, pid: number | undefined): Promise<boolean> {

@@ -13,7 +13,13 @@ it.each<[unknown, string]>([
   [grpc(14, '14 UNAVAILABLE: nobody'), 'EVENTSTORE_URL: 14 UNAVAILABLE: nobody'],
   [sql('3D000', 'database "x" does not exist'), 'POSTGRES_URL: database "x" does not exist'],
   [sql('28P01', 'password authentication failed'), 'POSTGRES_URL: password authentication failed'],
+  [sql('53100', 'No space left on device'), 'POSTGRES_URL: No space left on device'],
   [refused, 'POSTGRES_URL: connect ECONNREFUSED ::1:5'],
+  [Object.assign(new Error(''), { code: 'ECONNREFUSED' }), 'POSTGRES_URL: ECONNREFUSED'],
+  [
+    new Error('timeout exceeded when trying to connect'),
+    'POSTGRES_URL: timeout exceeded when trying to connect',
+  ],
   [new Error('could not read', { cause: refused }), 'POSTGRES_URL: connect ECONNREFUSED ::1:5'],
 ])('a server that cannot be used is named: %s', (error, told) => {
   expect(whoIsAway(error)).toBe(told);

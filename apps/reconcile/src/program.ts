@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ContractViolation, InvariantBroken } from '#libs/contracts';
-import { ConfigurationError, redact } from '#libs/platform';
+import { CannotStart, ConfigurationError, redact } from '#libs/platform';
 import { UnanswerableQuestion } from '#libs/read-models';
 import { whoIsAway } from './away.js';
 import type { Engines } from './engines.js';
@@ -132,7 +132,7 @@ function settle(command: Command, context: CommandContext): void {
 /** A fault of the program shows where it is, anything else only what it is. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const plain = [CouldNotRun, ConfigurationError, ContractViolation, InvariantBroken];
+  const plain = [CouldNotRun, CannotStart, ConfigurationError, ContractViolation, InvariantBroken];
   if (plain.some((kind) => error instanceof kind)) return error.message;
   // Its fields are named as the options are.
   if (error instanceof UnanswerableQuestion) return `--${error.message}`;

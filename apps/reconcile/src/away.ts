@@ -1,4 +1,4 @@
-import { postgresFailure } from '#libs/platform';
+import { NO_SERVER, postgresFailure } from '#libs/platform';
 import pg from 'pg';
 
 /** Of SQLSTATE: logins, no such database, no room (connections, disk, memory). */
@@ -15,7 +15,8 @@ export function whoIsAway(error: unknown): string | undefined {
   const { name, message } = error;
   const code: unknown = 'code' in error ? error.code : undefined;
   if (name.startsWith('KafkaJS')) return `KAFKA_BROKERS: ${message}`;
-  if ('metadata' in error && NO_ANSWER.includes(code)) return `EVENTSTORE_URL: ${message}`;
+  if (NO_SERVER.test(message) || ('metadata' in error && NO_ANSWER.includes(code)))
+    return `EVENTSTORE_URL: ${message}`;
   const is_refused = error instanceof pg.DatabaseError && NO_ENTRY.test(error.code ?? '');
   if (!is_refused && postgresFailure(error) !== 'connection') return whoIsAway(error.cause);
   return `POSTGRES_URL: ${message || String(code)}`;

@@ -5,7 +5,7 @@ import { describeError } from './secret.js';
 /** Of gRPC. */
 const UNAVAILABLE = 14;
 /** The event store's client, without a code, when it finds no server. */
-const NO_SERVER = /^Failed to discover/;
+export const NO_SERVER = /^Failed to discover/;
 
 /**
  * What to log of an error that somebody retries: `why` in words when a server is away, since a stack says

@@ -221,5 +221,6 @@ export const DeadLetterPage = listOf(
     tenant_id: z.string().nullable(),
     filed_at: instant,
     redriven_at: instant.nullable(),
+    dismissed_at: instant.nullable(),
   }),
 ).meta({ id: 'DeadLetterPage' });

@@ -14,6 +14,7 @@ import {
   SummaryQuestion,
 } from './questions.js';
 import { found, readable } from './reading.js';
+import { deadLetterBody } from './views.js';
 
 @ApiTags('Finance')
 @RequireScope('read')
@@ -64,10 +65,11 @@ export class FinanceController {
   @Get('dead-letters')
   @ApiOperation({ summary: 'Messages that could not be decided, last filed first' })
   @DescribesRead(DeadLetterPage)
-  listDeadLetters(
+  async listDeadLetters(
     @TenantOfKey() tenant_id: string,
     @Query({ schema: DeadLetterQuestion }) question: DeadLetterQuestion,
   ) {
-    return readable(deadLetters(this.ports.pool, tenant_id, question));
+    const page = await readable(deadLetters(this.ports.pool, tenant_id, question));
+    return { ...page, items: page.items.map(deadLetterBody) };
   }
 }

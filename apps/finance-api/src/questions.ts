@@ -87,7 +87,7 @@ export const DeadLetterQuestion = z.strictObject({
     .enum(['true', 'false'])
     .transform((text) => text === 'true')
     .optional()
-    .meta({ description: 'Only those that were not redriven yet' }),
+    .meta({ description: 'Only those that were neither redriven nor dismissed' }),
 });
 export type DeadLetterQuestion = z.infer<typeof DeadLetterQuestion>;
 

@@ -6,12 +6,15 @@ import {
   DeadLetter,
   Decision,
   GrantKind,
+  GrantRejectionReason,
   MessageCoordinate,
   Metadata,
   Paid,
+  Period,
   PriceBook,
   PricedLine,
   UsageItem,
+  UsageRejectionReason,
 } from '#libs/contracts';
 import { z } from 'zod';
 
@@ -204,16 +207,61 @@ export const PriceBookDecision = Decision.meta({
   description: '`outcome` is `price_book_published`, or `rejected` for a `reason`',
 });
 
-export const SummaryAnswer = listOf(
+/** Only of a report of one account. */
+const shown = { revision: revision.optional() };
+const summaryOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({
-    account_id: z.string().optional(),
-    operation: z.string().optional(),
-    day: z.string().optional(),
-    lines: z.int(),
-    quantity: z.string(),
-    credits: Credits,
+    ...listOf(item).shape,
+    ...shown,
+    projected_up_to: instant.nullable().meta({
+      description: 'When the last event that is counted, of any account, was recorded',
+    }),
+  });
+const dimensions = {
+  account_id: z.string().optional(),
+  operation: z.string().optional(),
+  period: Period.optional(),
+  day: z.string().optional(),
+};
+const sums = { lines: z.int(), quantity: z.string(), credits: Credits };
+
+export const SummaryAnswer = summaryOf(z.strictObject({ ...dimensions, ...sums })).meta({
+  id: 'UsageSummary',
+});
+
+export const RejectionAnswer = summaryOf(
+  z.strictObject({
+    ...dimensions,
+    reason: UsageRejectionReason.optional(),
+    requests: z.int().meta({
+      description:
+        'Each once; by operation, a request of several operations counts at each of them',
+    }),
+    ...sums,
+    credits: Credits.meta({
+      description: 'What it would have cost; what could not be priced counts as 0',
+    }),
   }),
-).meta({ id: 'UsageSummary' });
+).meta({ id: 'RejectedUsage' });
+
+export const RejectedGrantPage = z
+  .strictObject({
+    ...listOf(
+      z.strictObject({
+        account_id: z.string(),
+        request_id: z.string(),
+        reason: GrantRejectionReason,
+        kind: GrantKind,
+        asked_credits: Credits,
+        paid: Paid.nullable(),
+        occurred_at: instant,
+        recorded_at: instant,
+        revision: z.int(),
+      }),
+    ).shape,
+    ...shown,
+  })
+  .meta({ id: 'RejectedGrants' });
 
 export const DeadLetterPage = listOf(
   z.strictObject({

@@ -39,6 +39,7 @@ afterAll(() => app.close());
 
 const ANY = [200, 400, 401, 403, 500];
 const OF_ACCOUNT = [200, 400, 401, 403, 404, 414, 500, 503];
+const OF_ONE_OR_ALL = OF_ACCOUNT.filter((status) => status !== 414);
 const READS = {
   '/v1/accounts': ANY,
   '/v1/accounts/{account_id}/balance': OF_ACCOUNT,
@@ -46,7 +47,9 @@ const READS = {
   '/v1/accounts/{account_id}/requests/{request_id}': OF_ACCOUNT,
   '/v1/accounts/{account_id}/invoices': OF_ACCOUNT,
   '/v1/accounts/{account_id}/invoices/{period}': OF_ACCOUNT,
-  '/v1/usage/summary': ANY,
+  '/v1/usage/summary': OF_ONE_OR_ALL,
+  '/v1/usage/rejections': OF_ONE_OR_ALL,
+  '/v1/grants/rejections': OF_ONE_OR_ALL,
   '/v1/price-book': [200, 400, 401, 403, 404, 500],
   '/v1/price-book/requests/{request_id}': [200, 400, 401, 403, 404, 414, 500],
   '/v1/dead-letters': ANY,
@@ -64,7 +67,7 @@ it.each(Object.entries(READS))('GET %s describes the answers that it has', (path
   );
   expect(headers).toEqual([
     '401 WWW-Authenticate',
-    ...(statuses === OF_ACCOUNT ? ['503 Retry-After'] : []),
+    ...(statuses.includes(503) ? ['503 Retry-After'] : []),
   ]);
 });
 

@@ -97,7 +97,7 @@ export class FinanceController {
     @Query({ schema: PriceBookQuestion }) { version }: PriceBookQuestion,
   ) {
     const { store, clock } = this.ports;
-    const books = await readPriceBooks(store, tenant_id);
+    const books = await readable(readPriceBooks(store, tenant_id));
     const now = instantOf(clock());
     const what = version === undefined ? 'price book is in force' : `price book ${version}`;
     return found(Promise.resolve(priceBookAt(books, now, version)), what);
@@ -110,7 +110,7 @@ export class FinanceController {
     @TenantOfKey() tenant_id: string,
     @Param({ schema: PriceBookRequestPath }) { request_id }: PriceBookRequestPath,
   ) {
-    const { decided } = await readPriceBooks(this.ports.store, tenant_id);
+    const { decided } = await readable(readPriceBooks(this.ports.store, tenant_id));
     const what = `decision of price book request ${request_id} (yet)`;
     return found(Promise.resolve(decided.get(request_id)), what);
   }

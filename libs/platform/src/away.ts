@@ -20,7 +20,8 @@ export function failureFields(error: unknown): { why: string } | { err: unknown 
   return isAway(error) ? { why: wordsFor(error) } : { err: error };
 }
 
-function isAway(error: unknown): error is Error {
+/** Whether it says that a server cannot be reached now. */
+export function isAway(error: unknown): error is Error {
   if (!isNativeError(error)) return false;
   const code: unknown = 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return NETWORK.test(code) || POSTGRES_AWAY.test(code);

@@ -22,6 +22,8 @@ import { z } from 'zod';
 
 const instant = z.string().meta({ example: '2026-01-31T12:00:00.000Z' });
 const revision = z.int().meta({ description: "Revision of the account's stream that is shown" });
+/** Of any number of amounts, so of any length. */
+const Sum = z.string().regex(/^\d+$/);
 const listOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({
     items: z.array(item),
@@ -100,6 +102,9 @@ const StatementEntry = z.strictObject({
   grant_id: z.string().optional(),
   asked_credits: Credits.optional().meta({ description: 'Of a rejected grant' }),
   kind: GrantKind.optional(),
+  state: z.enum(['active', 'scheduled']).optional().meta({
+    description: 'Of a grant: scheduled credits are in no balance before their GrantActivated',
+  }),
   effective_at: instant.optional(),
   expires_at: instant.nullable().optional(),
   paid: Paid.optional().meta({ description: 'Also of a rejected grant: paid for, not granted' }),
@@ -152,10 +157,10 @@ export const ExplanationAnswer = z
   .meta({ id: 'Explanation' });
 
 const InvoiceTotals = z.strictObject({
-  consumed: Credits,
-  purchased: Credits,
-  granted: Credits,
-  paid: z.array(z.strictObject({ currency: z.string(), amount_minor: z.string() })),
+  consumed: Sum,
+  purchased: Sum,
+  granted: Sum,
+  paid: z.array(z.strictObject({ currency: z.string(), amount_minor: Sum })),
 });
 
 const InvoiceGrant = z.strictObject({
@@ -182,8 +187,8 @@ export const InvoiceAnswer = z
         operation: z.string(),
         price_book_version: z.string(),
         lines: z.int(),
-        quantity: z.string(),
-        credits: Credits,
+        quantity: Sum,
+        credits: Sum,
       }),
     ),
     adjustments: z.array(z.never()),
@@ -223,7 +228,7 @@ const dimensions = {
   period: Period.optional(),
   day: z.string().optional(),
 };
-const sums = { lines: z.int(), quantity: z.string(), credits: Credits };
+const sums = { lines: z.int(), quantity: Sum, credits: Sum };
 
 export const SummaryAnswer = summaryOf(z.strictObject({ ...dimensions, ...sums })).meta({
   id: 'UsageSummary',
@@ -238,7 +243,7 @@ export const RejectionAnswer = summaryOf(
         'Each once; by operation, a request of several operations counts at each of them',
     }),
     ...sums,
-    credits: Credits.meta({
+    credits: Sum.meta({
       description: 'What it would have cost; what could not be priced counts as 0',
     }),
   }),

@@ -104,7 +104,9 @@ const days = {
 
 /** A report over all accounts, or of one; only of one is there a revision to wait for. */
 const ofOneOrAll = {
-  account_id: AccountId.optional().meta({ description: 'Only this account; 404 without it' }),
+  account_id: AccountId.optional().meta({
+    description: 'Only this account; 404 when there is none',
+  }),
   at_least: at_least.meta({ description: 'Of `account_id`: wait, up to 5 s, for this revision' }),
 };
 

@@ -1,11 +1,14 @@
+import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { EventReader } from '#libs/event-store';
+import type { EventReader, EventStore } from '#libs/event-store';
 import { createHttpApp } from '#libs/http';
-import { createHealth, createLogger, createMetrics, createPool } from '#libs/platform';
+import { createHealth, createLogger, createMetrics, createPool, runService } from '#libs/platform';
 import type pg from 'pg';
 import { financeKeys, testFinanceApi } from '../../../test/fixtures/finance-api.js';
 import { FinanceApiModule } from './finance-api.module.js';
+import { startFinanceApi } from './finance-api.js';
 import { readModelsCheck } from './read-models-check.js';
 
 /** A store that was frozen: it takes the question and never answers. */
@@ -87,4 +90,25 @@ describe('the readiness of the read models', () => {
     expect([await check(), await check()]).toEqual([undefined, undefined]);
     await api.close();
   });
+});
+
+it('as a process of its own is not ready without Postgres', async () => {
+  const out = new PassThrough();
+  const source = new EventEmitter();
+  const exits: number[] = [];
+  const engines = { query_pool: pool, store: frozen as EventStore };
+  await runService('finance-api', (service) => startFinanceApi(service, engines), {
+    env: { PORT: '0', LEDGER_DEV_KEY: 'dev' },
+    out,
+    source,
+    exit: (code) => void exits.push(code),
+  });
+  const [, url] = /"url":"([^"]+)"/.exec(String(out.read()))!;
+  const ready = await fetch(`${url}/readyz`);
+  expect([ready.status, await ready.json()]).toMatchObject([
+    503,
+    { checks: { running: 'ok', read_models: expect.stringContaining('ECONNREFUSED') } },
+  ]);
+  source.emit('SIGTERM', 'SIGTERM');
+  while (exits.length === 0) await sleep(1);
 });

@@ -8,9 +8,12 @@ const NETWORK =
 const POSTGRES_AWAY = /^(?:08|57P0)/;
 /** Of gRPC. */
 const UNAVAILABLE = 14;
-/** Of errors without a code: pg's of a connection that ended, the event store's client's that finds no server. */
+/**
+ * Of errors without a code: pg's of a connection that ended or does not answer, the event store's client's
+ * that finds no server.
+ */
 const MESSAGES =
-  /^(?:Connection terminated|timeout exceeded when trying to connect|Failed to discover)/;
+  /^(?:Connection terminated|timeout exceeded when trying to connect|Query read timeout|Failed to discover)/;
 
 /**
  * What to log of an error that somebody retries: `why` in words when a server is away, since a stack says

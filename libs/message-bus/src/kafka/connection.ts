@@ -117,8 +117,6 @@ export async function withAdmin<T>(
     const begun = client.admin({ retry: RETRY });
     try {
       await begun.connect();
-      // Its second attempt to connect resolves although the broker did not answer the first.
-      await begun.describeCluster();
     } catch (error) {
       await begun.disconnect();
       throw error;

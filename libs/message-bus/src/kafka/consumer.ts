@@ -33,6 +33,8 @@ const COORDINATORS = new Set([
 /** A partition that does not drain for so long is paused, so that it does not hold up the others. */
 const PATIENCE_MS = 500;
 const DROPPED_PAUSE_MS = 50;
+/** How often it is told that nobody leads a partition. */
+const LEADERLESS_REPORT_MS = 10_000;
 /**
  * Both parts of a close that hangs take half of a shutdown: what is closed after it, such as the event
  * store's and the database's connections, still gets its turn. What is given up is delivered again.
@@ -45,7 +47,9 @@ export const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 4;
  */
 export async function startConsumer(client: Kafka, settings: ConsumerSettings): Promise<Consumer> {
   const { group, topics, max_batch, partitions, retry, session_timeout_ms } = settings;
-  const rebalance_timeout_ms = Math.max(session_timeout_ms, 2 * settings.hand_over_ms);
+  // Time to hand over, and to notice it and to find the coordinator while a broker hangs. Whoever is
+  // dead costs no more than its session whatever this is, so there is no need to be sparing.
+  const rebalance_timeout_ms = session_timeout_ms + settings.hand_over_ms;
   /** While it joins, a broker answers only when the others have joined too. */
   const patience_ms = rebalance_timeout_ms + session_timeout_ms;
   /** In force now; those before it may still be about to end. */
@@ -54,8 +58,12 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
   let running: Promise<void> | undefined;
   let stopWatching = () => {};
   let crashes = 0;
+  let leaderless_from = 0;
   let closing = false;
+  /** Where what was fetched under the membership in force ends, per partition. */
+  const ends = new Map<string, number>();
   const member = createGroupMember(settings, (held) => {
+    ends.clear();
     // A pause outlives a rebalance; whoever fills up again is paused again.
     consumer?.resume([...held.partitions.keys()].map((topic) => ({ topic })));
   });
@@ -77,7 +85,14 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       await sleep(DROPPED_PAUSE_MS); // what is not resolved is fetched again at once
       return;
     }
-    member.buffers.add(topic, partition, receivedMessages(batch), Number(batch.lastOffset()) + 1);
+    const name = `${topic}/${partition}`;
+    const begin = ends.get(name) ?? 0;
+    const end = Number(batch.lastOffset()) + 1;
+    // A former leader may answer when its successor has been read already.
+    if (end <= begin) return;
+    ends.set(name, end);
+    const messages = receivedMessages(batch).filter(({ offset }) => offset >= begin);
+    member.buffers.add(topic, partition, messages, end);
     payload.resolveOffset(batch.lastOffset());
     const most = Math.ceil(max_batch / 2);
     if (await member.buffers.below(topic, partition, most, PATIENCE_MS)) return;
@@ -97,6 +112,12 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       requireInForce();
       await member.hooks.beforeJoin(held);
       requireInForce(); // handing over takes its time
+    },
+    leaderless(names) {
+      const now = performance.now();
+      if (now < leaderless_from) return;
+      leaderless_from = now + LEADERLESS_REPORT_MS;
+      report(new Error(`nobody leads ${names.join(', ')}`), 1);
     },
     async joined(membership) {
       if (isInForce() && !closing) return member.hooks.joined(membership);

@@ -8,8 +8,10 @@ import { within } from '#libs/platform';
 for (const method of [
   'connectBroker',
   'createSeedBroker',
+  'findConnectedBroker',
   'refreshMetadata',
   'removeBroker',
+  'withBroker',
 ] as const) {
   if (typeof BrokerPool.prototype[method] !== 'function')
     throw new Error(`kafkajs is not 2.2.4: BrokerPool has no ${method}`);

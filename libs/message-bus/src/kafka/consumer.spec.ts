@@ -91,17 +91,6 @@ it('client hazard 6: does not hand over a batch that a rebalance overtook on its
   expect(offsets()).toEqual([0, 1]);
 });
 
-it('client hazard 16: a former leader that answers late repeats nothing', async () => {
-  const { current, offsets } = await started({ max_batch: 100 });
-  await joined();
-  finish();
-  expect(await give(current(), [4, 5, 6])).toBe('6');
-  expect(await give(current(), [4, 5])).toBeUndefined(); // or it would be gone on with 6
-  expect(await give(current(), [5, 6, 7])).toBe('7');
-  await until(() => offsets().includes(7));
-  expect(offsets()).toEqual([4, 5, 6, 7]);
-});
-
 it('F5: a crashed client has lost its partitions before it joins again', async () => {
   const { current, batches, incarnations } = await started({ retry: { min_ms: 50, max_ms: 50 } });
   await joined();

@@ -60,10 +60,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
   let crashes = 0;
   let leaderless_from = 0;
   let closing = false;
-  /** Where what was fetched under the membership in force ends, per partition. */
-  const ends = new Map<string, number>();
   const member = createGroupMember(settings, (held) => {
-    ends.clear();
     // A pause outlives a rebalance; whoever fills up again is paused again.
     consumer?.resume([...held.partitions.keys()].map((topic) => ({ topic })));
   });
@@ -85,14 +82,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       await sleep(DROPPED_PAUSE_MS); // what is not resolved is fetched again at once
       return;
     }
-    const name = `${topic}/${partition}`;
-    const begin = ends.get(name) ?? 0;
-    const end = Number(batch.lastOffset()) + 1;
-    // A former leader may answer when its successor has been read already.
-    if (end <= begin) return;
-    ends.set(name, end);
-    const messages = receivedMessages(batch).filter(({ offset }) => offset >= begin);
-    member.buffers.add(topic, partition, messages, end);
+    member.buffers.add(topic, partition, receivedMessages(batch), Number(batch.lastOffset()) + 1);
     payload.resolveOffset(batch.lastOffset());
     const most = Math.ceil(max_batch / 2);
     if (await member.buffers.below(topic, partition, most, PATIENCE_MS)) return;

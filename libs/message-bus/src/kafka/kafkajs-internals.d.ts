@@ -192,6 +192,18 @@ declare module 'kafkajs/src/protocol/error.js' {
   export default errors;
 }
 
+declare module 'kafkajs/src/broker/index.js' {
+  export default class Broker {
+    constructor(options: object);
+    readonly brokerAddress: string;
+    /** Which versions of which requests it knows; the first thing that is asked on a new connection. */
+    apiVersions: () => Promise<object>;
+    isConnected(): boolean;
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+  }
+}
+
 declare module 'kafkajs/src/consumer/runner.js' {
   export default class Runner {
     running: boolean;

@@ -132,6 +132,7 @@ export function readSideOver(servers: Servers, director: Director, turn: Turn): 
       await turn('look-up answered');
       return answers;
     },
+    setAsideAmong: (messages) => read_side.setAsideAmong(messages),
     park: (account) => read_side.park(account),
   };
 }

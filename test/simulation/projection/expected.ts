@@ -9,25 +9,19 @@ import {
 import type { RecordedEvent } from '#libs/event-store';
 import { encodeAccount, evolve, initialAccount, STATE_VERSION } from '#libs/ledger';
 import type { ReadTable } from '#libs/read-models';
+import { rejectedGrants, rejectionTotals, type Placed } from './expected-rejections.js';
 
 type Row = Readonly<Record<string, unknown>>;
 export type Rows = Readonly<Record<ReadTable, readonly Row[]>>;
 
 /** The parts of an event that the tables are made of, as they stand in its bytes. */
-interface Written {
-  readonly type: string;
-  readonly request_id?: string;
-  readonly recorded_at: string;
-  readonly occurred_at: string;
-  readonly period: string;
+type Written = Placed['event'] & {
   readonly price_book_version: string;
   readonly lines: readonly { operation: string; quantity: number; credits: string }[];
   readonly grant_id: string;
-  readonly kind: string;
   readonly credits: string;
   readonly state: string;
-  readonly paid?: { amount_minor: number; currency: string };
-}
+};
 
 /** What an event adds to the balance. What expires was active: it is started before, if at all. */
 const SIGNS: Readonly<Record<string, 1n | -1n>> = {
@@ -45,6 +39,7 @@ const SIGNS: Readonly<Record<string, 1n | -1n>> = {
 export function expectedRows(events: readonly RecordedEvent[]): Rows {
   const entries: Row[] = [];
   const grants: Row[] = [];
+  const placed: Placed[] = [];
   const accounts = new Map<string, Row>();
   const totals = new Map<string, Row & { lines: bigint; quantity: bigint; credits: bigint }>();
   for (const stream of new Set(events.map((event) => event.stream))) {
@@ -56,6 +51,7 @@ export function expectedRows(events: readonly RecordedEvent[]): Rows {
     for (const { data, revision: at } of events.filter((event) => event.stream === stream)) {
       const revision = BigInt(at);
       const event = JSON.parse(data) as Written;
+      placed.push({ ids, revision, event });
       chain = nextChain(chain, data);
       evolve(account, decodeAccountEvent(data));
       if (event.state !== 'scheduled')
@@ -107,6 +103,8 @@ export function expectedRows(events: readonly RecordedEvent[]): Rows {
     accounts: [...accounts.values()],
     entries,
     grants,
+    rejected_grants: rejectedGrants(placed),
+    rejection_totals: rejectionTotals(placed),
     snapshots: [],
     usage_totals: [...totals.values()],
     checkpoint: [

@@ -1,5 +1,4 @@
 import { backoffMs, type Backoff } from '#libs/platform';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   OwnershipLost,
   type BatchControl,
@@ -135,6 +134,9 @@ export function startLane(options: LaneSettings, feed: Feed, finished: () => voi
     },
   };
 }
+
+/** The global timer, which a simulation can replace. */
+const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 /** Leaves out what was lost or is to be released since it was read. */
 function batchOf(runs: readonly Run[], cursors: ReadonlySet<Cursor>): BatchInHand | undefined {

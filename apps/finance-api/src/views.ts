@@ -63,6 +63,7 @@ const AS_RECORDED = [
   'grant_id',
   'asked_credits',
   'kind',
+  'state',
   'effective_at',
   'expires_at',
   'paid',

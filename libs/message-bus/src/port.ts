@@ -96,8 +96,8 @@ export interface MessageBus {
   consume(options: ConsumeOptions): Promise<Consumer>;
   /**
    * Follows a topic from its end without a group: every caller gets every message that is published
-   * after this resolves, of a partition without a leader once it has one. Nothing is committed or
-   * redelivered; a handler that throws is reported.
+   * after this resolves; of a partition that nobody led then, after its new leader was found. Nothing is
+   * committed or redelivered; a handler that throws is reported.
    */
   tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void): Promise<Consumer>;
   /** Reads a topic from its beginning to where it ends at the time of the call; for audits. */

@@ -15,7 +15,8 @@ export function failureFields(error: unknown): { why: string } | { err: unknown 
   return isAway(error) ? { why: wordsFor(error) } : { err: error };
 }
 
-function isAway(error: unknown): error is Error {
+/** Whether it says that a server cannot be reached now. */
+export function isAway(error: unknown): error is Error {
   if (!isNativeError(error)) return false;
   if (postgresFailure(error) === 'connection' || NO_SERVER.test(error.message)) return true;
   return ('code' in error && error.code === UNAVAILABLE) || isAway(error.cause);

@@ -1,5 +1,4 @@
 import kafkajs, { type Broker, type Cluster as View } from 'kafkajs';
-import BrokerOf from 'kafkajs/src/broker/index.js';
 import BrokerPool, { type PooledBroker } from 'kafkajs/src/cluster/brokerPool.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { brokenAddress } from './errors.js';
@@ -9,14 +8,14 @@ import { within } from '#libs/platform';
 for (const method of [
   'connectBroker',
   'createSeedBroker',
+  'findConnectedBroker',
   'refreshMetadata',
   'removeBroker',
+  'withBroker',
 ] as const) {
   if (typeof BrokerPool.prototype[method] !== 'function')
     throw new Error(`kafkajs is not 2.2.4: BrokerPool has no ${method}`);
 }
-if (typeof BrokerOf.prototype.connect !== 'function')
-  throw new Error('kafkajs is not 2.2.4: Broker has no connect');
 for (const method of ['heartbeat', 'leave'] as const) {
   if (typeof ConsumerGroup.prototype[method] !== 'function')
     throw new Error(`kafkajs is not 2.2.4: ConsumerGroup has no ${method}`);
@@ -26,24 +25,6 @@ const { connectBroker, findConnectedBroker, refreshMetadata, removeBroker, withB
   BrokerPool.prototype;
 /** ms since 1970, when its connections can not be older. */
 const known_since = new WeakMap<PooledBroker, number>();
-
-const { connect } = BrokerOf.prototype;
-
-/**
- * A broker that takes the connection and does not say which requests it knows, as one that is frozen,
- * would count as connected from then on, and nothing can be sent to it: kafkajs looks at the socket alone
- * (client hazard 22). That is not tried again here: whoever begins goes on with the next seed.
- */
-BrokerOf.prototype.connect = async function (this: BrokerOf): Promise<void> {
-  try {
-    await connect.call(this);
-  } catch (error) {
-    if (this.versions !== null) throw error;
-    await this.disconnect();
-    const isSilent = (error as Error).name === 'KafkaJSRequestTimeoutError';
-    throw isSilent ? Object.assign(error as Error, { retriable: false }) : error;
-  }
-};
 
 /** kafkajs leaves the connections of a broker that it gives up open, with whatever waits on them. */
 BrokerPool.prototype.removeBroker = function (this: BrokerPool, address) {

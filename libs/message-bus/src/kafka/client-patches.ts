@@ -6,6 +6,7 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropBroken } from './broker-patches.js';
 import './connection-patches.js';
+import './handshake-patch.js';
 import './runner-patch.js';
 import { fetchedInTime } from './hanging-fetch.js';
 import { leaderless } from './leaderless.js';

@@ -192,6 +192,18 @@ declare module 'kafkajs/src/protocol/error.js' {
   export default errors;
 }
 
+declare module 'kafkajs/src/broker/index.js' {
+  export default class Broker {
+    constructor(options: object);
+    readonly brokerAddress: string;
+    /** Which versions of which requests it knows; the first thing that is asked on a new connection. */
+    apiVersions: () => Promise<object>;
+    isConnected(): boolean;
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+  }
+}
+
 declare module 'kafkajs/src/consumer/runner.js' {
   export default class Runner {
     running: boolean;
@@ -206,13 +218,4 @@ declare module 'kafkajs/src/consumer/fetchManager.js' {
     readonly fetch: (node_id: string) => Promise<unknown[]>;
     readonly handler: (batch: unknown) => Promise<void>;
   }): { start(): Promise<void> };
-}
-
-declare module 'kafkajs/src/broker/index.js' {
-  export default class Broker {
-    /** Null until it has said which requests it knows. */
-    readonly versions: object | null;
-    connect: () => Promise<void>;
-    disconnect(): Promise<void>;
-  }
 }

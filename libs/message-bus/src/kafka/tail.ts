@@ -95,7 +95,9 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
     }
     startLoops();
   };
-  const timer = setInterval(() => void seekLeaders().catch(on_error), LEADERLESS_PAUSE_MS);
+  const timer = setInterval(() => {
+    void seekLeaders().catch((error: unknown) => closing || on_error(error));
+  }, LEADERLESS_PAUSE_MS);
 
   startLoops();
   return {

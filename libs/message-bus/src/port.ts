@@ -107,6 +107,11 @@ export interface MessageBus {
   close(): Promise<void>;
 }
 
+/** A handler's failure that is not of one partition: none of its lane goes on meanwhile. */
+export class HoldsLane extends Error {
+  override readonly name: string = 'HoldsLane';
+}
+
 /** This member no longer holds a partition that it worked on. */
 export class OwnershipLost extends Error {
   override readonly name = 'OwnershipLost';

@@ -1,5 +1,5 @@
-import { backoffMs, type Backoff } from '#libs/platform';
-import { OwnershipLost, type BatchControl, type ConsumeOptions } from '../port.js';
+import { backoffMs, isAway, type Backoff } from '#libs/platform';
+import { HoldsLane, OwnershipLost, type BatchControl, type ConsumeOptions } from '../port.js';
 import { createBell } from './bell.js';
 import type { Cursor, Feed, Run } from './cursor.js';
 
@@ -31,15 +31,18 @@ interface FailedBatch {
   readonly failures: number;
   /** By `performance.now()`. */
   readonly due_at: number;
+  /** It is not of one partition: nothing goes on meanwhile. */
+  readonly holds_lane: boolean;
 }
 
-/** Then what is wrong stays wrong, perhaps with one of its partitions only. */
+/** Then what is wrong stays wrong, perhaps in one of its partitions only. */
 const FAILURES_TOGETHER = 2;
 
 /**
  * One loop: read, hand over, move the cursors. A failed batch is handed over again as it is, after a
  * backoff, for as long as its partitions are held; after its second failure each partition by itself, so
- * that one cannot hold up the others. Meanwhile the lane goes on with the partitions that do not fail.
+ * that one cannot hold up the others. Meanwhile the lane goes on with the partitions that do not fail, unless
+ * a server is away or the handler says otherwise.
  */
 export function startLane(options: LaneSettings, feed: Feed, finished: () => void): Lane {
   const cursors = new Set<Cursor>();
@@ -75,18 +78,27 @@ export function startLane(options: LaneSettings, feed: Feed, finished: () => voi
     }
   };
 
-  const toHandOverAgain = (runs: readonly Run[], failures: number) => {
+  const toHandOverAgain = (runs: readonly Run[], failures: number, error: unknown) => {
     const due_at = performance.now() + backoffMs(options.retry, failures);
-    const parts = failures < FAILURES_TOGETHER ? [runs] : runs.map((run) => [run]);
-    for (const part of parts) failed.add({ runs: part, failures, due_at });
+    const holds_lane = error instanceof HoldsLane || isAway(error);
+    const isWhole = holds_lane || failures < FAILURES_TOGETHER;
+    const parts = isWhole ? [runs] : byPartition(runs);
+    for (const part of parts) failed.add({ runs: part, failures, due_at, holds_lane });
   };
 
+  /** Those that hold the lane come first; then whoever has waited longest. */
   const firstFailed = (): FailedBatch | undefined =>
-    [...failed].toSorted((a, b) => a.due_at - b.due_at)[0];
+    [...failed].toSorted(
+      (a, b) => Number(b.holds_lane) - Number(a.holds_lane) || a.due_at - b.due_at,
+    )[0];
 
   const goesOn = (): Cursor[] => {
-    const waiting = new Set([...failed].flatMap(({ runs }) => runs.map(({ cursor }) => cursor)));
-    return [...cursors].filter((cursor) => !waiting.has(cursor));
+    const waiting = [...failed].filter(({ runs }) =>
+      runs.some(({ cursor }) => cursors.has(cursor)),
+    );
+    if (waiting.some(({ holds_lane }) => holds_lane)) return [];
+    const partitions = new Set(waiting.flatMap(({ runs }) => runs.map(partitionOf)));
+    return [...cursors].filter(({ partition }) => !partitions.has(partition));
   };
 
   /** One attempt. */
@@ -99,7 +111,7 @@ export function startLane(options: LaneSettings, feed: Feed, finished: () => voi
     } catch (error) {
       if (isLost(batch)) return;
       report(error, failures + 1);
-      toHandOverAgain(batch.runs, failures + 1);
+      toHandOverAgain(batch.runs, failures + 1, error);
       return;
     }
     if (isLost(batch)) return;
@@ -171,6 +183,12 @@ export function startLane(options: LaneSettings, feed: Feed, finished: () => voi
 
 /** The global timer, which a simulation can replace. */
 const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
+const partitionOf = ({ cursor }: Run): number => cursor.partition;
+
+/** Of all topics together: what somebody published under one key is not torn further apart. */
+const byPartition = (runs: readonly Run[]): Run[][] =>
+  [...new Set(runs.map(partitionOf))].map((one) => runs.filter((run) => partitionOf(run) === one));
 
 /** Leaves out what was lost or is to be released since it was read. */
 function batchOf(runs: readonly Run[], cursors: ReadonlySet<Cursor>): BatchInHand | undefined {

@@ -1,6 +1,6 @@
 import { instantOf } from '#libs/contracts';
 import { invalidRequest, Problem, problemDetails, unavailable } from '#libs/http';
-import { isAway } from '#libs/platform';
+import { isAway, isRetriable } from '#libs/platform';
 import { UnanswerableQuestion, waitForRevision } from '#libs/read-models';
 import type { Pool } from 'pg';
 
@@ -50,7 +50,7 @@ export async function readable<T>(query: Promise<T>): Promise<T> {
     if (error instanceof UnanswerableQuestion) {
       throw invalidRequest([{ path: error.field, message: error.fault }]);
     }
-    if (!isAway(error) && !isTimeout(error)) throw error;
+    if (!isAway(error) && !isRetriable(error) && !isTimeout(error)) throw error;
     const detail = 'what holds the answer cannot be read now';
     throw unavailable('not_readable', detail, RETRY_AFTER_SECONDS);
   }

@@ -31,7 +31,7 @@ const LAST_REPEAT_MS = KNOWN_FOR_MS + CLOCKS_DIFFER_MS + APPEND_MS;
  * tries again. The notice counts from now, not from when it was asked for: usage may have been stamped and
  * decided meanwhile. The clock can only refuse, it prices nothing. Throws when it is not known to be
  * written and its notice runs out: it is decided anew, which either finds it or refuses it where it would
- * have been written.
+ * have been written. Undefined for one that was set aside, unless it was decided before.
  */
 export async function publishPriceBook(
   incoming: IncomingRequest<PriceBookPublishRequested>,
@@ -42,7 +42,8 @@ export async function publishPriceBook(
     readonly pause: Pause;
   },
   control: BatchControl,
-): Promise<Answer> {
+  is_set_aside: boolean,
+): Promise<Answer | undefined> {
   const { request, fingerprint, source, message } = incoming;
   for (;;) {
     await control.heartbeat();
@@ -51,6 +52,7 @@ export async function publishPriceBook(
     const earliest = instantOf(Math.max(epochMsOf(now), ports.clock()) + MIN_NOTICE_MS);
     const verdict = decidePriceBook(request, books, { now, fingerprint, source, earliest });
     if (verdict.kind === 'answered') return { incoming, decision: verdict.decision };
+    if (is_set_aside) return undefined;
     const [event] = verdict.events as [PriceBookEvent];
     const linked = linkEvent(head, event.type, encodeEvent(event));
     const stream = priceBookStream(request.tenant_id);

@@ -110,3 +110,22 @@ it('holds for a price book too, and for what cannot be read', async () => {
   ]);
   expect(world.log.streams.get('pricebook-acme')).toHaveLength(1); // the shipped one
 });
+
+it('answers a price book as it was decided before it was set aside', async () => {
+  const { world } = await fundedWorld();
+  const ahead = deliveries(
+    TOPICS.requests,
+    NOON + HOUR_MS,
+  )([
+    publication('p-1', {
+      version: 'v2',
+      effective_from: '2026-01-31T15:00:00.000Z',
+      prices: { 'text.generation': { credits: '1' } },
+    }),
+  ]);
+  await writerOn(world, { clock: inAnHour }).handle(ahead); // and is killed before its commit
+  world.read_side.setAside(ahead);
+  const again = await writerOn(world, { clock: atNoon }).handle(ahead);
+  expect(again.decisions).toMatchObject([{ outcome: 'price_book_published', replayed: true }]);
+  expect(again.letters).toEqual([]);
+});

@@ -81,12 +81,11 @@ export async function handleBatch(
   const answers = [...decided.answers];
   const refused = [...sorted.refused, ...decided.refused];
   for (const incoming of sorted.price_books) {
-    if (set_aside.has(incoming.message)) {
-      refused.push(refusedAsSetAside(incoming.message));
-      continue;
-    }
+    const { message } = incoming;
     try {
-      answers.push(await publishPriceBook(incoming, ports, control));
+      const answer = await publishPriceBook(incoming, ports, control, set_aside.has(message));
+      if (answer) answers.push(answer);
+      else refused.push(refusedAsSetAside(message));
     } catch (error) {
       if (!(error instanceof PriceBooksBroken)) throw error;
       refused.push(refusedAsUnpriced(incoming, error));

@@ -8,7 +8,7 @@ import type { Surroundings } from './program.js';
 export function numberOption(
   flags: string,
   description: string,
-  given: number,
+  given: number | undefined,
   { most = Number.MAX_SAFE_INTEGER } = {},
 ): Option {
   const option = new Option(flags, description).default(given);

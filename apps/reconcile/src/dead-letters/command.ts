@@ -64,6 +64,7 @@ function filterOf(
 interface DismissOptions extends ChosenLetters {
   readonly by: string;
   readonly why: string;
+  readonly expect?: number;
 }
 
 const dismissCommand = (context: CommandContext): Command =>
@@ -73,16 +74,21 @@ const dismissCommand = (context: CommandContext): Command =>
     .addOption(reasonOption('for these reasons'))
     .option('--account <account>', 'of this account')
     .option('--tenant <tenant>', TENANT)
+    .addOption(
+      numberOption('--expect <number>', 'how many they are, as listed; not with --id', undefined),
+    )
     .requiredOption('--by <who>', 'who says so')
     .requiredOption('--why <why>', 'what was found out, or done')
     .addHelpText('after', DISMISS_HELP)
-    .action(({ by, why, ...chosen }: DismissOptions, command: Command) => {
+    .action(({ by, why, expect, ...chosen }: DismissOptions, command: Command) => {
       const { id, reason, account } = chosen;
       if (!id && !reason && account === undefined)
         throw new CouldNotRun('give --id, --reason or --account: which are dismissed?');
+      if (!id && expect === undefined)
+        throw new CouldNotRun('give --expect: how many were looked at? others may have come since');
       if (!by.trim() || !why.trim()) throw new CouldNotRun('--by and --why must not be empty');
       return context.runOnEngines(command, ({ pool }, out) =>
-        dismiss(pool, filterOf(chosen, context.env), { by, why }, out),
+        dismiss(pool, filterOf(chosen, context.env), { by, why }, id ? 1 : expect!, out),
       );
     });
 
@@ -90,7 +96,7 @@ const DISMISS_HELP = `
 They are listed no longer, but by list --all, and are not redriven, but by their --id.
 
 Example:
-  usage-ledger dead-letters dismiss --reason conflict --tenant acme \\
+  usage-ledger dead-letters dismiss --reason conflict --tenant acme --expect 12 \\
     --by alice --why "the batch job reused its ids; fixed in its release 12"`;
 
 export const redriveCommand = (context: CommandContext): Command =>

@@ -33,7 +33,9 @@ describe('dead-letters dismiss', () => {
       .map(({ reason }) => reason);
 
   it('closes a conflict for good; it is kept with who and why, and a rebuild leaves it', async () => {
-    expect(await run('dead-letters', 'dismiss', '--reason', 'conflict', ...NOTE)).toMatchObject({
+    expect(
+      await run('dead-letters', 'dismiss', '--reason', 'conflict', '--expect', '1', ...NOTE),
+    ).toMatchObject({
       exit_code: 0,
       stdout: '1 dead letter dismissed\n',
     });
@@ -48,7 +50,16 @@ describe('dead-letters dismiss', () => {
   });
 
   it('says when nothing is open any more', async () => {
-    await run('dead-letters', 'dismiss', '--reason', 'conflict', 'undecodable', ...NOTE);
+    await run(
+      'dead-letters',
+      'dismiss',
+      '--reason',
+      'conflict',
+      'undecodable',
+      '--expect',
+      '3',
+      ...NOTE,
+    );
     expect((await run('dead-letters', 'list')).stdout).toBe('no open dead letters\n');
   });
 
@@ -67,16 +78,36 @@ describe('dead-letters dismiss', () => {
 
   it('narrows it down by account and tenant', async () => {
     const account = (...of: string[]) => ['dismiss', '--account', 'alice', ...of, ...NOTE];
-    const { stdout } = await run('dead-letters', ...account('--tenant', 'other'));
-    expect(stdout).toBe('0 dead letters dismissed\n');
-    expect((await run('dead-letters', ...account())).stdout).toBe('2 dead letters dismissed\n');
+    expect(
+      await run('dead-letters', ...account('--tenant', 'other', '--expect', '2')),
+    ).toMatchObject({
+      exit_code: 3,
+      stderr: 'usage-ledger: 0 open dead letters, not 2: none was dismissed\n',
+    });
+    expect((await run('dead-letters', ...account('--expect', '2'))).stdout).toBe(
+      '2 dead letters dismissed\n',
+    );
+  });
+
+  it('closes none when there are others than were looked at', async () => {
+    expect(
+      await run('dead-letters', 'dismiss', '--account', 'alice', '--expect', '1', ...NOTE),
+    ).toMatchObject({
+      exit_code: 3,
+      stderr: 'usage-ledger: 2 open dead letters, not 1: none was dismissed\n',
+    });
+    expect(await listed()).toHaveLength(3);
   });
 
   it.each([
     [NOTE, /give --id, --reason or --account/],
+    [['--reason', 'conflict', ...NOTE], /give --expect/],
     [['--reason', 'conflict', '--by', 'alice'], /required option '--why <why>'/],
     [['--reason', 'conflict', '--why', 'done'], /required option '--by <who>'/],
-    [['--reason', 'conflict', '--by', ' ', '--why', 'done'], /--by and --why must not be empty/],
+    [
+      ['--reason', 'conflict', '--expect', '1', '--by', ' ', '--why', 'done'],
+      /--by and --why must not be empty/,
+    ],
   ])('wants to know which, who and why: %j', async (options, told) => {
     const { exit_code, stderr } = await run('dead-letters', 'dismiss', ...options);
     expect(exit_code).toBe(2);

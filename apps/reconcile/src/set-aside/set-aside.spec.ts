@@ -6,6 +6,8 @@ import {
   type AuditedLedger,
 } from '../../../../test/reconcile/audited-ledger.js';
 import { commandLine } from '../../../../test/reconcile/command-line.js';
+import type { Output } from '../output.js';
+import { setAheadAside } from './set-aside.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -99,6 +101,24 @@ describe('set-aside', () => {
     const { exit_code, stderr } = await run('set-aside', '--id', AHEAD, id);
     expect(exit_code).toBe(3);
     expect(stderr).toContain(`${id} does not wait for a writer, is not stamped after`);
+    expect((await run('set-aside', '--json')).lines).toMatchObject([{ waiting: 2 }, {}, {}]);
+  });
+
+  it('sets nothing aside that a writer may have come to while it was looked for', async () => {
+    let now_ms = Date.now();
+    const scan = async function* (topic: string) {
+      yield* ledger.bus.scan(topic);
+      now_ms += HOUR_MS;
+    };
+    const bus = { scan, positions: ledger.bus.positions.bind(ledger.bus) };
+    const ports = { bus, pool: ledger.pool, clock: () => now_ms };
+    const told: string[] = [];
+    const out = { report: (type: string) => told.push(type) } as unknown as Output;
+    const source = { topic: TOPICS.usage, partition: 1, offset: 0 };
+    await expect(setAheadAside(ports, [source], out)).rejects.toThrow('waits no longer');
+    now_ms = Date.now();
+    await setAheadAside(ports, 'all', out);
+    expect(told).toEqual(['set_aside']);
     expect((await run('set-aside', '--json')).lines).toMatchObject([{ waiting: 2 }, {}, {}]);
   });
 

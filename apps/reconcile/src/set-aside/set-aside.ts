@@ -70,7 +70,13 @@ export async function setAheadAside(
     );
   };
   const chosen = wanted === 'all' ? ahead : wanted.map(named);
-  const count = await setAside(ports.pool, chosen);
+  // Finding them took its time: a writer may have come to some.
+  const { isAhead } = await look(ports);
+  const late = chosen.find((message) => !isAhead(message));
+  if (late && wanted !== 'all') {
+    throw new NotFound(`${coordinateText(late)} waits no longer: nothing was done`);
+  }
+  const count = await setAside(ports.pool, chosen.filter(isAhead));
   out.report('set_aside', { set_aside: count }, () =>
     [
       `${counted(count, 'request')} set aside: writers make dead letters of them`,
@@ -80,27 +86,38 @@ export async function setAheadAside(
   return EXIT.fine;
 }
 
-/** What waits for a writer, is stamped after `latest`, and was not set aside. */
-async function findAhead({
-  bus,
-  pool,
-  clock,
-}: SetAsidePorts): Promise<{ ahead: readonly ReceivedMessage[]; latest: Instant }> {
+interface Look {
+  /** What is stamped after this can be set aside. */
+  readonly latest: Instant;
+  /** Whether it is, and waits for a writer. */
+  readonly isAhead: (message: ReceivedMessage) => boolean;
+}
+
+async function look({ bus, pool, clock }: SetAsidePorts): Promise<Look> {
   // Were one of the clocks behind, healthy requests would seem to be ahead.
   const now_ms = Math.max(clock(), await databaseTimeMs(pool));
   const latest = instantOf(now_ms + MAX_RECORD_AHEAD_MS + CLOCKS_DIFFER_MS);
   const passed = new Map<string, number>();
   for (const { topic, partition, committed } of await bus.positions(GROUPS.writer, REQUEST_TOPICS))
     passed.set(`${topic}/${partition}`, committed ?? 0);
+  return {
+    latest,
+    isAhead: ({ topic, partition, offset, timestamp }) =>
+      timestamp > latest && offset >= (passed.get(`${topic}/${partition}`) ?? 0),
+  };
+}
+
+/** What can be set aside, and was not. */
+async function findAhead(
+  ports: SetAsidePorts,
+): Promise<{ ahead: readonly ReceivedMessage[]; latest: Instant }> {
+  const { latest, isAhead } = await look(ports);
   const ahead: ReceivedMessage[] = [];
   for (const topic of REQUEST_TOPICS) {
-    for await (const messages of bus.scan(topic)) {
-      const far = messages.filter(
-        ({ partition, offset, timestamp }) =>
-          timestamp > latest && offset >= (passed.get(`${topic}/${partition}`) ?? 0),
-      );
+    for await (const messages of ports.bus.scan(topic)) {
+      const far = messages.filter(isAhead);
       if (far.length === 0) continue;
-      const before = await setAsideAmong(pool, far);
+      const before = await setAsideAmong(ports.pool, far);
       ahead.push(...far.filter((message) => !before.has(message)));
     }
   }

@@ -34,7 +34,8 @@ export async function persist<T>(
       if (error instanceof InvariantBroken || FINAL.includes(codeOf(error))) throw error;
       on_failure(error, attempt);
       if (attempt >= attempts) throw error;
-      await sleep(backoffMs(RETRY, attempt), undefined, signal === undefined ? {} : { signal });
+      const pause = sleep(backoffMs(RETRY, attempt), undefined, signal && { signal });
+      await pause.catch(() => signal?.throwIfAborted()); // its own error does not say why
     }
   }
 }

@@ -23,7 +23,7 @@ for (const method of ['heartbeat', 'leave'] as const) {
 
 const { connectBroker, findConnectedBroker, refreshMetadata, removeBroker, withBroker } =
   BrokerPool.prototype;
-/** ms since 1970, when its connections can not be older. */
+/** ms since 1970: no connection to it is older. */
 const known_since = new WeakMap<PooledBroker, number>();
 
 /** kafkajs leaves the connections of a broker that it gives up open, with whatever waits on them. */
@@ -41,9 +41,10 @@ BrokerPool.prototype.refreshMetadata = async function (this: BrokerPool, topics)
   const ask = async () => {
     this.seedBroker ??= Object.values(this.brokers)[0];
     if (this.seedBroker === undefined) await this.createSeedBroker();
+    const asked_at = Date.now();
     await refreshMetadata.call(this, topics);
     for (const broker of Object.values(this.brokers))
-      if (!known_since.has(broker)) known_since.set(broker, Date.now());
+      if (!known_since.has(broker)) known_since.set(broker, asked_at);
   };
   try {
     await ask();
@@ -126,7 +127,8 @@ export function dropBroken(cluster: Pick<View, 'removeBroker'>, error: unknown):
     ({ connectionPool: at }) => at.host === host && at.port === port,
   );
   const since = broker && known_since.get(broker);
-  if (sentAt !== undefined && since !== undefined && sentAt < since) return;
+  // Later than now after the clock was put back: then it says nothing.
+  if (sentAt !== undefined && since !== undefined && sentAt < since && since <= Date.now()) return;
   cluster.removeBroker(address);
 }
 

@@ -9,8 +9,8 @@ const { apiVersions } = Broker.prototype;
 
 /**
  * To kafkajs a broker is connected once its socket is, also when it never said which requests it knows; so
- * the second attempt resolves, and nothing can be sent (client hazard 22). Here it is a broker that can not
- * be connected to, which is closed and left for another seed. Not retriable: whoever asked begins again.
+ * the second attempt resolves, and nothing can be sent (client hazard 22). Here it counts
+ * as unreachable: closed, and the next seed is tried. Not retriable: whoever asked begins again.
  */
 Broker.prototype.apiVersions = async function (this: Broker) {
   try {

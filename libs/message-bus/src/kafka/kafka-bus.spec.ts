@@ -53,8 +53,9 @@ describeKafka('Kafka', () => {
       const topic = `silent-${place}`;
       await makeTopics(brokers, [topic], 2);
       const seeds = place === 'first' ? [hung, ...brokers] : [...brokers, hung];
-      const fast = { request_timeout_ms: 1_000 };
-      const { bus } = await connectBus(seeds, [topic], 2, {}, fast);
+      // Soon enough to wait for, and late enough for a busy broker not to look silent.
+      const soon = { request_timeout_ms: 5_000 };
+      const { bus } = await connectBus(seeds, [topic], 2, {}, soon);
       const got: string[] = [];
       const handler = async (messages: readonly ReceivedMessage[]) => {
         got.push(...messages.map(({ value }) => String(value)));

@@ -1,5 +1,6 @@
 import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
 import { migrate, type Migration } from './migrate.js';
+import { createPool } from './pool.js';
 
 let database: TestDatabase;
 beforeEach(async () => {
@@ -27,6 +28,18 @@ it('applies what was appended to the list', async () => {
   await migrate(database.pool, 'things', [first]);
   await migrate(database.pool, 'things', [first, second]);
   expect(await things()).toEqual([{ id: 2 }]);
+});
+
+it('may take longer than any statement of the pool, also for whoever waits for it', async () => {
+  const slow = { name: 'slow', sql: 'select pg_sleep(0.6); create table thing ()' };
+  const pool = createPool(database.url, {
+    application_name: 'impatient',
+    max_connections: 2,
+    query_timeout_ms: 200,
+  });
+  await Promise.all([migrate(pool, 'things', [slow]), migrate(pool, 'things', [slow])]);
+  await pool.end();
+  expect(await things()).toEqual([]);
 });
 
 it('keeps the schemas of one database apart', async () => {

@@ -9,6 +9,15 @@ export interface Migration {
 }
 
 const LOCK_CLASS = 0x6d696772;
+/** In ms, the longest that a timer can be: to pg 0 would mean the pool's own deadline. */
+const NO_DEADLINE_MS = 2 ** 31 - 1;
+
+/** What fills a table takes as long as there are rows, and whoever starts meanwhile waits for it. */
+const unhurried = (text: string, values?: unknown[]) => ({
+  text,
+  ...(values && { values }),
+  query_timeout: NO_DEADLINE_MS,
+});
 
 /**
  * Brings a schema to the last migration, in one transaction, whoever else starts at the same time.
@@ -22,7 +31,8 @@ export async function migrate(
   const client = await pool.connect();
   try {
     await client.query('begin');
-    await client.query('select pg_advisory_xact_lock($1, hashtext($2))', [LOCK_CLASS, schema]);
+    const text = 'select pg_advisory_xact_lock($1, hashtext($2))';
+    await client.query(unhurried(text, [LOCK_CLASS, schema]));
     await applyPending(client, schema, migrations);
     await client.query('commit');
     client.release();
@@ -53,7 +63,7 @@ async function applyPending(
     const applied = rows[number];
     const sha256 = createHash('sha256').update(migration.sql).digest('hex');
     if (applied === undefined) {
-      await client.query(migration.sql);
+      await client.query(unhurried(migration.sql));
       await client.query(
         `insert into ${name}.migration (number, name, sha256) values ($1, $2, $3)`,
         [number, migration.name, sha256],

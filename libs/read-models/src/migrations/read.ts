@@ -134,7 +134,7 @@ create table rejected_grants (
   recorded_at timestamptz not null,
   primary key (tenant_id, account_id, revision)
 );
-comment on table rejected_grants is 'Grants that were rejected; what was paid for one is owed back.';
+comment on table rejected_grants is 'Grants that were rejected, and what was paid for them.';
 create index rejected_grants_time
   on rejected_grants (tenant_id, occurred_at, account_id, revision);
 

@@ -116,7 +116,7 @@ describe('dismissing', () => {
     [{ account: 'acme/b' as AccountKey }, [4, 3, 1]],
     [{ source: letters[2]!.source }, [4, 2, 1]],
   ])('closes what is asked for: %j', async (filter, left) => {
-    expect(await dismissLetters(pool, filter, note)).toBe(4 - left.length);
+    expect(await dismissLetters(pool, filter, note, 4 - left.length)).toBe(4 - left.length);
     expect(await openOffsets()).toEqual(left);
     expect((await allDeadLetters(pool)).items).toHaveLength(4);
   });
@@ -124,8 +124,8 @@ describe('dismissing', () => {
   it('keeps the first note, and leaves what was redriven', async () => {
     const { source } = letters[0]!;
     await markRedriven(pool, [letters[1]!.source]);
-    await dismissLetters(pool, { source }, note);
-    expect(await dismissLetters(pool, {}, { by: 'bob', why: 'again' })).toBe(2);
+    await dismissLetters(pool, { source }, note, 1);
+    expect(await dismissLetters(pool, {}, { by: 'bob', why: 'again' }, 2)).toBe(2);
     const { items } = await allDeadLetters(pool);
     expect(items.map(({ dismissed }) => dismissed?.by)).toEqual(['bob', 'bob', undefined, 'alice']);
     expect(items.at(-1)!.dismissed).toEqual({
@@ -136,14 +136,19 @@ describe('dismissing', () => {
     expect(await openDeadLetters(pool)).toEqual([]);
   });
 
+  it('closes none when there are more or less than expected', async () => {
+    for (const expected of [3, 5]) expect(await dismissLetters(pool, {}, note, expected)).toBe(4);
+    expect(await openOffsets()).toHaveLength(4);
+  });
+
   it('takes them out of the queue, but for one that is named', async () => {
-    await dismissLetters(pool, { reasons: ['account_parked'] }, note);
+    await dismissLetters(pool, { reasons: ['account_parked'] }, note, 1);
     expect(await offsets({})).toEqual([1, 2, 3]);
     expect(await offsets({ source: letters[3]!.source })).toEqual([4]);
   });
 
   it('outlasts a letter that is filed again', async () => {
-    await dismissLetters(pool, {}, note);
+    await dismissLetters(pool, {}, note, 4);
     await fileDeadLetters(pool, letters);
     expect(await openOffsets()).toEqual([]);
   });

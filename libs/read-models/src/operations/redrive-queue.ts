@@ -40,7 +40,8 @@ export async function newestDeadLetter(pool: Pool): Promise<bigint> {
 
 /**
  * Requests among the dead letters that were not redriven yet, in the order in which they stood on the
- * bus: by the broker's time, and by offset within a partition. Dismissed ones only by `source`. `after` is the last of the page before.
+ * bus: by the broker's time, and by offset within a partition. Dismissed ones only by `source`. `after` is
+ * the last of the page before.
  */
 export async function lettersToRedrive(
   pool: Pool,
@@ -82,21 +83,29 @@ export async function lettersToRedrive(
 
 /**
  * Notes who says of which open letters that nothing is left to be done, and why. The first note stands.
- * Returns how many there were.
+ * Returns how many there are; unless there are as many as `expected`, nothing is noted.
  */
 export async function dismissLetters(
   pool: Pool,
   { reasons, tenant_id, account, source }: LetterFilter,
   { by, why }: { readonly by: string; readonly why: string },
+  expected: number,
 ): Promise<number> {
-  const { rowCount } = await pool.query(
-    `update ${OPS_SCHEMA}.dead_letters
-     set dismissed_at = now(), dismissed_by = $1, dismissed_why = $2
-     where ${IS_OPEN}
-       and ($3::text[] is null or reason = any($3))
-       and ($4::text is null or tenant_id = $4)
-       and ($5::bytea is null or key = $5)
-       and ($6::text is null or (topic, partition, "offset") = ($6, $7::int, $8::int8))`,
+  const { rows } = await pool.query<{ letters: bigint }>(
+    `with chosen as materialized (
+       select id from ${OPS_SCHEMA}.dead_letters
+       where ${IS_OPEN}
+         and ($3::text[] is null or reason = any($3))
+         and ($4::text is null or tenant_id = $4)
+         and ($5::bytea is null or key = $5)
+         and ($6::text is null or (topic, partition, "offset") = ($6, $7::int, $8::int8))),
+     counted as (select count(*) as letters from chosen),
+     noted as (
+       update ${OPS_SCHEMA}.dead_letters d
+       set dismissed_at = now(), dismissed_by = $1, dismissed_why = $2
+       from chosen, counted
+       where d.id = chosen.id and ${IS_OPEN} and counted.letters = $9::int8)
+     select letters from counted`,
     [
       storableText(by),
       storableText(why),
@@ -106,9 +115,10 @@ export async function dismissLetters(
       source?.topic,
       source?.partition,
       source?.offset,
+      expected,
     ],
   );
-  return rowCount ?? 0;
+  return Number(rows[0]!.letters);
 }
 
 /** How many dead letters are open, by reason, the most first. */

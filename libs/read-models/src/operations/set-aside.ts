@@ -22,31 +22,39 @@ export async function setAside(pool: Pool, messages: readonly StampedMessage[]):
      from unnest($1::text[], $2::text[], $3::int4[], $4::int8[])
        q(timestamp, topic, partition, "offset")
      on conflict do nothing`,
-    [
-      textArray(messages.map(({ timestamp }) => timestamp)),
-      textArray(messages.map(({ topic }) => topic)),
-      int4Array(messages.map(({ partition }) => partition)),
-      int8Array(messages.map(({ offset }) => offset)),
-    ],
+    columnsOf(messages),
   );
   return rowCount ?? 0;
 }
 
-/** Those of a batch that were set aside. One look at an index, which has no entry of such a time as a rule. */
+/** Those of a batch that were set aside. As a rule one look at an index, which has nothing of such a time. */
 export async function setAsideAmong<M extends StampedMessage>(
   pool: Pool,
   messages: readonly M[],
 ): Promise<ReadonlySet<M>> {
   const stamps = messages.map(({ timestamp }) => timestamp).sort();
-  const { rows } = await pool.query<StampedMessage>(
-    `select timestamp, topic, partition, "offset" from ${OPS_SCHEMA}.set_aside
-     where timestamp between $1 and $2`,
+  const { rows: near } = await pool.query<{ found: boolean }>(
+    `select exists (select from ${OPS_SCHEMA}.set_aside where timestamp between $1 and $2) as found`,
     [stamps[0], stamps.at(-1)],
   );
-  if (rows.length === 0) return new Set();
+  if (!near[0]!.found) return new Set();
+  const { rows } = await pool.query<StampedMessage>(
+    `select timestamp, topic, partition, "offset" from ${OPS_SCHEMA}.set_aside
+     join unnest($1::text[], $2::text[], $3::int4[], $4::int8[]) q(at, topic, partition, "offset")
+       using (topic, partition, "offset")
+     where timestamp = q.at::timestamptz`,
+    columnsOf(messages),
+  );
   const set_aside = new Set(rows.map(nameOf));
   return new Set(messages.filter((message) => set_aside.has(nameOf(message))));
 }
+
+const columnsOf = (messages: readonly StampedMessage[]): Buffer[] => [
+  textArray(messages.map(({ timestamp }) => timestamp)),
+  textArray(messages.map(({ topic }) => topic)),
+  int4Array(messages.map(({ partition }) => partition)),
+  int8Array(messages.map(({ offset }) => offset)),
+];
 
 const nameOf = ({ timestamp, topic, partition, offset }: StampedMessage): string =>
   `${topic}/${partition}/${offset} ${timestamp}`;

@@ -22,7 +22,7 @@ export interface RejectedGrantQuestion extends PageRequest {
   readonly paid?: boolean | undefined;
 }
 
-/** A grant that was rejected. What was paid for it is owed back, or must be granted anew. */
+/** A grant that was rejected. What was paid for it is to be paid back, or granted under a new id. */
 interface RejectedGrant {
   readonly account_id: string;
   readonly request_id: string;

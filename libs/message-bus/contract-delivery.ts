@@ -125,6 +125,48 @@ export function deliveryRules({ rule, topic, group, connect }: Bench): void {
     expect([...stuck]).toEqual([home]);
   });
 
+  rule('a failing batch does not hold up the other partitions of its member for long', async () => {
+    const name = topic();
+    const bus = await connect([name], 4);
+    const keys = Array.from({ length: 4 }, (_, partition) => keyIn(partition, 4));
+    const [poisoned, ...others] = keys;
+    // There before anybody reads: one batch holds some of each.
+    await bus.publish(name, [
+      ...keys.flatMap((key) => numbered(key, 3)),
+      message(poisoned!, 'poison'),
+      ...numbered(poisoned!, 3, 3),
+    ]);
+    let isCured = false;
+    let failures = 0;
+    const done: ReceivedMessage[] = [];
+    const handler = async (messages: readonly ReceivedMessage[]) => {
+      if (!isCured && messages.some(({ value }) => value === 'poison')) {
+        failures += 1;
+        throw new Error('poison');
+      }
+      done.push(...messages);
+    };
+    await bus.consume({ group: group(), topics: [name], max_batch: 100, handler });
+    const isDone = (count: number) => () =>
+      others.every((one) => done.filter(({ key }) => key === one).length === count);
+    await until(isDone(3));
+    const before = failures;
+    await until(() => failures >= before + 2);
+    await bus.publish(
+      name,
+      others.flatMap((key) => numbered(key, 3, 3)),
+    );
+    await until(isDone(6));
+    expect(done.filter(({ key }) => key === poisoned)).toEqual([]);
+    isCured = true;
+    await until(() => done.length === 25);
+    const valuesOf = (one: string) => done.filter(({ key }) => key === one).map((m) => m.value);
+    for (const key of others)
+      expect(valuesOf(key)).toEqual(numbered(key, 6).map(({ value }) => value));
+    const all = numbered(poisoned!, 6).map(({ value }) => value);
+    expect(valuesOf(poisoned!)).toEqual([...all.slice(0, 3), 'poison', ...all.slice(3)]);
+  });
+
   rule('goes on after a restart where it was, without a message twice', async () => {
     const name = topic();
     const members = group();

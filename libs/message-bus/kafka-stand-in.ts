@@ -63,6 +63,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
 
   const broker = {
     isConnected: () => true,
+    nodeId: 1,
     joinGroup: async () => {
       await joining?.();
       return { generationId: 1, memberId: 'm', leaderId: 'other', members: [] };
@@ -92,6 +93,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
       }),
   };
   const cluster = {
+    brokerPool: { brokers: { 1: broker } },
     findGroupCoordinator: async () => broker,
     findBroker: async () => broker,
     refreshMetadataIfNecessary: async () => {},
@@ -109,6 +111,7 @@ function standInConsumer(options: StandInOptions, config: ConsumerConfig) {
     ),
     retry: { retries: 0 },
     cluster,
+    sessionTimeout: config.sessionTimeout ?? 30_000,
   });
 
   const consumer = {

@@ -32,6 +32,10 @@ async function fillAndMakeRoom(): Promise<void> {
   // Tables cannot grow: appends fail, the server lives.
   disk.fill();
   await isTold('No space left on device', 1);
+  const ready = () => system!.call('GET', '/readyz');
+  await eventually('it is not ready', async () => (await ready()).status === 503);
+  const said = JSON.stringify((await ready()).body);
+  expect(said).toMatch(new RegExp(`data_dir: ${disk.folder}[^:]*: its disk is full`));
 
   // Nor can its write-ahead log: the server ends, and cannot start.
   const log_more = `select pg_logical_emit_message(false, 'more', repeat('x', 1000000))`;
@@ -51,6 +55,7 @@ async function fillAndMakeRoom(): Promise<void> {
   disk.makeRoom();
   await eventually('it is charged', async () => (await charge()).status === 200);
   await charged;
+  await eventually('it is ready', async () => (await ready()).status === 200);
   await expectOneDecisionEach(system, await clients.stop());
   await expectAgreement(system);
 }

@@ -154,7 +154,7 @@ function tell(recorded: string[], line: string): string {
 }
 
 /** Floor of x + 1/2 for half_even, then one less when that was a tie that went to an odd number. */
-function costOf(quantity: bigint, { credits, per, rounding, fixed }: ModelPrice): bigint {
+export function costOf(quantity: bigint, { credits, per, rounding, fixed }: ModelPrice): bigint {
   const amount = quantity * credits;
   if (rounding === 'down') return amount / per + fixed;
   if (rounding === 'up') return (amount + per - 1n) / per + fixed;

@@ -21,7 +21,12 @@ import {
   type Topic,
 } from '#libs/contracts';
 import { memoryEventStore, newMemoryLog, type MemoryLog } from '#libs/event-store';
-import { memoryMessageBus, type ConsumeOptions, type MessageBus } from '#libs/message-bus';
+import {
+  memoryMessageBus,
+  type ConsumeOptions,
+  type MessageBus,
+  type ReceivedMessage,
+} from '#libs/message-bus';
 import {
   CheckpointMoved,
   createProjection,
@@ -30,6 +35,7 @@ import {
   migrateOperations,
   migrateReadModels,
   parkAccount,
+  setAsideAmong,
 } from '#libs/read-models';
 import type pg from 'pg';
 import { freshDatabase } from '../postgres.js';
@@ -123,6 +129,7 @@ export async function startAuditedLedger(): Promise<AuditedLedger> {
     bus,
     read_side: {
       lookUp: (questions: Parameters<typeof lookUp>[1]) => lookUp(pool, questions),
+      setAsideAmong: (messages: readonly ReceivedMessage[]) => setAsideAmong(pool, messages),
       park: (account: Parameters<typeof parkAccount>[1]) => parkAccount(pool, account),
     },
     cache: new AccountCache(),

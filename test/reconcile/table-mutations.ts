@@ -40,7 +40,7 @@ export const TABLE_MUTATIONS: readonly Mutation[] = [
     check: 'account_missing',
     what: 'a stream without any row',
     plant: sql(
-      ...['accounts', 'entries', 'usage_totals', 'grants'].map(
+      ...['accounts', 'entries', 'usage_totals', 'grants', 'rejection_totals'].map(
         (table) => `delete from read.${table} where account_id = 'alice'`,
       ),
     ),
@@ -114,6 +114,30 @@ export const TABLE_MUTATIONS: readonly Mutation[] = [
     plant: sql(statement),
     left: /^account-dev\/alice@3$/,
     right: /^read\.grants\(dev, alice, /,
+  })),
+  ...[
+    ...['requests', 'first_of_requests', 'lines', 'quantity', 'credits'].map(
+      (column) => `update read.rejection_totals set ${column} = ${column} + 1`,
+    ),
+    `update read.rejection_totals set reason = 'unknown_operation'`,
+    `delete from read.rejection_totals`,
+  ].map((statement): Mutation => ({
+    check: 'rejection_total_differs',
+    what: statement,
+    plant: sql(statement),
+    left: /^account-dev\/alice@3$/,
+    right: /^read\.rejection_totals\(dev, alice, 2026-01, 2026-01-31, /,
+  })),
+  ...[
+    `update read.rejected_grants set paid_amount_minor = 1`,
+    `update read.rejected_grants set asked_credits = asked_credits + 1`,
+    `delete from read.rejected_grants`,
+  ].map((statement): Mutation => ({
+    check: 'rejected_grant_differs',
+    what: statement,
+    plant: sql(statement),
+    left: /^account-dev\/carol@0$/,
+    right: /^read\.rejected_grants\(dev, carol, 0\)$/,
   })),
   ...[
     `update read.usage_totals set credits = credits + 1 where account_id = 'alice'`,

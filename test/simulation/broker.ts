@@ -1,20 +1,17 @@
 import {
   accountKey,
-  encodeRequest,
   instantOf,
+  PRICE_BOOK_ACCOUNT,
   REQUEST_TOPICS,
   TOPICS,
-  type UnsentRequest,
   type PriceBookPublishRequested,
 } from '#libs/contracts';
-import type { ReceivedMessage } from '#libs/message-bus';
+import type { OutgoingMessage, ReceivedMessage } from '#libs/message-bus';
 import type { Command } from '../ledger/model.js';
-import { requestOf } from '../ledger/history.js';
-import { minutes, TENANT } from '../ledger/requests.js';
+import { TENANT } from '../ledger/requests.js';
+import type { Director } from './director.js';
 
-const PARTITIONS = 2;
-/** Before every stamp: a request must not come from the future. */
-const LONG_AGO = minutes(-1_000);
+const PARTITIONS = 3;
 
 /** What a caller wants of an account ... */
 export interface AccountPost {
@@ -29,7 +26,7 @@ export interface Delivered {
   readonly message: ReceivedMessage;
 }
 
-/** A partition of one topic. */
+/** A partition of one topic of requests. */
 export interface Log {
   readonly delivered: Delivered[];
   committed: number;
@@ -37,7 +34,8 @@ export interface Log {
 
 /** The same partition of both topics, which go to one member together. */
 export interface Partition {
-  readonly logs: readonly Log[];
+  readonly number: number;
+  readonly logs: ReadonlyMap<string, Log>;
   /** Raised with every new holder: a commit under an older one is refused. */
   epoch: number;
   moved_at_ms: number;
@@ -46,51 +44,102 @@ export interface Partition {
 /** The message bus as several processes see it. */
 export interface Broker {
   readonly partitions: readonly Partition[];
-  post(post: Post, stamp_ms: number): void;
-  /** Messages that are posted and not committed. */
+  /** Publishes that are on their way, whatever became of who sent them. */
+  sending: number;
+  /** Per partition: what the writers have published. */
+  readonly decisions: readonly ReceivedMessage[][];
+  /** The number under which this is sent, which every request carries in its metadata. */
+  numberOf(post: Post): number;
+  /** Whether what was sent under this number is durable. */
+  holds(attempt: number): boolean;
+  /** Makes them durable. */
+  append(topic: string, messages: readonly OutgoingMessage[]): void;
+  /** Calls `ring` after every append, until the returned function is called. */
+  watch(ring: () => void): () => void;
+  /** Requests that are durable and not committed. */
   backlog(): number;
-  /** Whether all that will ever be posted is committed. */
-  isDone(): boolean;
 }
 
-export function newBroker(total: number): Broker {
-  const partitions = Array.from({ length: PARTITIONS }, () => ({
-    logs: REQUEST_TOPICS.map(() => ({ delivered: [] as Delivered[], committed: 0 })),
+/** `written` is told of everything that the writers make durable, just after that. */
+export function newBroker(
+  director: Director,
+  written: (topic: string, message: OutgoingMessage) => void,
+): Broker {
+  const partitions = Array.from({ length: PARTITIONS }, (_, number) => ({
+    number,
+    logs: new Map(
+      REQUEST_TOPICS.map((topic): [string, Log] => [topic, { delivered: [], committed: 0 }]),
+    ),
     epoch: 0,
     moved_at_ms: 0,
   }));
-  const logs = partitions.flatMap((partition) => partition.logs);
-  let posted = 0;
+  const decisions = partitions.map((): ReceivedMessage[] => []);
+  const logs = partitions.flatMap((partition) => [...partition.logs.values()]);
+  const posts: Post[] = [];
+  const durable = new Set<number>();
+  const rings = new Set<() => void>();
+
+  const appendRequest = (topic: string, outgoing: OutgoingMessage) => {
+    const attempt = attemptOf(outgoing);
+    const partition = partitionOf(outgoing);
+    const { delivered } = partitions[partition]!.logs.get(topic)!;
+    const stamp_ms = director.now() + director.brokerSkew();
+    const message = received(topic, partition, outgoing, delivered.length, stamp_ms);
+    delivered.push({ post: posts[attempt]!, message });
+    durable.add(attempt);
+  };
+
+  const append = (topic: string, outgoing: OutgoingMessage) => {
+    if (topic === TOPICS.usage || topic === TOPICS.requests) return appendRequest(topic, outgoing);
+    if (topic === TOPICS.decisions) {
+      const partition = partitionOf(outgoing);
+      const log = decisions[partition]!;
+      log.push(received(topic, partition, outgoing, log.length, director.now()));
+    }
+    written(topic, outgoing);
+  };
+
   return {
     partitions,
-    post(post, stamp_ms) {
-      posted += 1;
-      const request = 'publication' in post ? post.publication : accountRequestOf(post, posted);
-      const partition = 'publication' in post ? 0 : Number(post.account_id.at(-1)) % PARTITIONS;
-      const topic = request.type === 'UsageRequested' ? TOPICS.usage : TOPICS.requests;
-      const { delivered } = partitions[partition]!.logs[REQUEST_TOPICS.indexOf(topic)]!;
-      const message = {
-        topic,
-        partition,
-        offset: delivered.length,
-        timestamp: instantOf(stamp_ms),
-        key: accountKey(TENANT, request.account_id),
-        value: encodeRequest(request),
-        headers: {},
-      };
-      delivered.push({ post, message });
+    sending: 0,
+    decisions,
+    numberOf: (post) => posts.push(post) - 1,
+    holds: (attempt) => durable.has(attempt),
+    append(topic, messages) {
+      for (const message of messages) append(topic, message);
+      for (const ring of rings) ring();
     },
-    backlog: () => posted - committedIn(logs),
-    isDone: () => committedIn(logs) === total,
+    watch(ring) {
+      rings.add(ring);
+      return () => rings.delete(ring);
+    },
+    backlog: () =>
+      logs.reduce((sum, { delivered, committed }) => sum + delivered.length - committed, 0),
   };
 }
 
-/** Every other one leaves its time to the broker, which is another each time that it is sent. */
-function accountRequestOf({ account_id, command }: AccountPost, attempt: number): UnsentRequest {
-  const { occurred_at: _, ...request } = requestOf(command, attempt);
-  const time = attempt % 2 === 0 ? {} : { occurred_at: LONG_AGO };
-  return { ...request, account_id, ...time } as UnsentRequest;
-}
+/** The number under which a request was sent. */
+export const attemptOf = ({ value }: Pick<OutgoingMessage, 'value'>): number => {
+  const { metadata } = JSON.parse(String(value)) as { metadata: { attempt: string } };
+  return Number(metadata.attempt);
+};
 
-const committedIn = (logs: readonly Log[]) =>
-  logs.reduce((sum, { committed }) => sum + committed, 0);
+/** By the account's last digit. The price books share theirs with an account. */
+const partitionOf = ({ key }: OutgoingMessage): number =>
+  key === accountKey(TENANT, PRICE_BOOK_ACCOUNT) ? 1 : Number(key!.at(-1)) % PARTITIONS;
+
+const received = (
+  topic: string,
+  partition: number,
+  { key, value, headers = {} }: OutgoingMessage,
+  offset: number,
+  stamp_ms: number,
+): ReceivedMessage => ({
+  topic,
+  partition,
+  offset,
+  timestamp: instantOf(stamp_ms),
+  key,
+  value,
+  headers,
+});

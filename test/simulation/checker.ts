@@ -19,21 +19,25 @@ import {
   type Decision,
   type MessageCoordinate,
 } from '#libs/contracts';
+import type { RecordedEvent } from '#libs/event-store';
 import { OwnershipLost, type OutgoingMessage, type ReceivedMessage } from '#libs/message-bus';
 import { isDeepStrictEqual } from 'node:util';
 import { MODEL_PRICES } from '../ledger/commands.js';
 import { lineOf } from '../ledger/history.js';
 import { ModelLedger } from '../ledger/model.js';
 import { TENANT } from '../ledger/requests.js';
-import type { AccountPost, Delivered } from './broker.js';
+import type { AccountPost, Delivered, Log } from './broker.js';
 import type { Director } from './director.js';
 import { Injected, type Servers } from './servers.js';
 
 /** Observes a run and collects what it must not have done. */
 export interface Checker {
   published(topic: string, message: OutgoingMessage): void;
-  committed(delivered: readonly Delivered[]): void;
-  failed(error: unknown): void;
+  /** A caller is answered with this decision. */
+  answered(decision: Decision): void;
+  /** Everything before this offset is committed from now on. */
+  committed(log: Log, end: number): void;
+  readonly failed: (error: unknown) => void;
   /** At the end of a run over these messages: what was wrong in it. */
   violations(delivered: readonly Delivered[]): string[];
 }
@@ -48,8 +52,15 @@ export function newChecker({ log, read_side }: Servers, director: Pick<Director,
   const outcomes = new Map<string, string[]>();
   const committed = new Map<string, number>();
 
-  const read = <E>(stream: string, decode: (data: string) => E) =>
-    (log.streams.get(stream) ?? []).map((recorded) => ({ recorded, event: decode(recorded.data) }));
+  const known = new Map<string, { recorded: RecordedEvent; event: unknown }[]>();
+  const read = <E>(stream: string, decode: (data: string) => E) => {
+    const decoded = known.get(stream) ?? [];
+    for (const recorded of (log.streams.get(stream) ?? []).slice(decoded.length)) {
+      decoded.push({ recorded, event: decode(recorded.data) });
+    }
+    known.set(stream, decoded);
+    return decoded as { recorded: RecordedEvent; event: E }[];
+  };
   const books = () => read(priceBookStream(TENANT), decodePriceBookEvent);
   const eventsOf = (account_id: string) =>
     read(accountStream(accountKey(TENANT, account_id)), decodeAccountEvent);
@@ -150,8 +161,10 @@ export function newChecker({ log, read_side }: Servers, director: Pick<Director,
       const place = `${account_id} ${request_id} ${fingerprint}`;
       outcomes.set(place, [...(outcomes.get(place) ?? []), outcome]);
     },
-    committed(delivered) {
-      for (const { message } of delivered) {
+    answered: checkDecision,
+    committed({ delivered, committed: from }, end) {
+      if (end < from) violations.push(`a commit went back from ${from} to ${end}`);
+      for (const { message } of delivered.slice(from, end)) {
         const place = placeOf(message);
         const count = (committed.get(place) ?? 0) + 1;
         committed.set(place, count);

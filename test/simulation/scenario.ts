@@ -17,21 +17,35 @@ export interface Scenario {
   readonly posts: readonly (readonly AccountPost[])[];
   readonly announcements: readonly Announcement[];
   readonly odds: Odds;
-  /** Simulated milliseconds that pass with each step. */
+  /** Milliseconds by which every clock goes on with each step ... */
   readonly turn_ms: number;
+  /** ... and every timer: what waits for an answer is not compared with a clock. */
+  readonly tick_ms: number;
 }
 
 /** Per cent for each fault: most runs have few kinds of faults, and those often. */
-const odds = fc.record(
+const anyOdds = fc.record(
   Object.fromEntries(
     FAULTS.map((fault) => [fault, fc.constantFrom(0, 0, 3, 15, 40)]),
   ) as unknown as Record<Fault, fc.Arbitrary<number>>,
 );
 
-/** Three accounts, two of which share a partition. */
+/** These faults often, and no others. */
+export const oddsOf = (...faults: readonly Fault[]): fc.Arbitrary<Odds> =>
+  fc.constant(
+    Object.fromEntries(
+      FAULTS.map((fault) => [fault, faults.includes(fault) ? 30 : 0]),
+    ) as unknown as Odds,
+  );
+
+const MAX_POSTS = 24;
+
+/** Four accounts: two share a partition, a third is in another of the same lane. */
 const posts = fc.tuple(
-  ...['acct-0', 'acct-1', 'acct-2'].map((account_id) =>
-    sequences.map((sent) => sent.map(({ command }) => ({ account_id, command }))),
+  ...['acct-0', 'acct-1', 'acct-2', 'acct-3'].map((account_id) =>
+    sequences.map((sent) =>
+      sent.slice(0, MAX_POSTS).map(({ command }) => ({ account_id, command })),
+    ),
   ),
 );
 
@@ -41,12 +55,14 @@ const announcement = fc.record({
   notice_turns: fc.constantFrom(-1, 50, 150, 300, 600),
 });
 
-export const scenarios: fc.Arbitrary<Scenario> = fc.record({
-  posts,
-  announcements: fc.array(announcement, { maxLength: 6, size: 'max' }),
-  odds,
-  turn_ms: fc.constantFrom(100, 1_000, 5_000),
-});
+export const scenarios = (odds: fc.Arbitrary<Odds> = anyOdds): fc.Arbitrary<Scenario> =>
+  fc.record({
+    posts,
+    announcements: fc.array(announcement, { maxLength: 6, size: 'max' }),
+    odds,
+    turn_ms: fc.constantFrom(100, 300, 1_000),
+    tick_ms: fc.constantFrom(5, 20, 100, 500),
+  });
 
 /** The same prices under another name: what a request costs does not depend on it. */
 export const publicationOf = (

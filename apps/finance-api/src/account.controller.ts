@@ -66,7 +66,7 @@ export class AccountController {
     await waitForOwnWrite(pool, tenant_id, account_id, at_least);
     const now = instantOf(clock());
     // Asked first: what it tells of was there when the balance was read.
-    const up_to = typeof as_of === 'string' ? await projectedUpTo(pool) : undefined;
+    const up_to = typeof as_of === 'string' ? await readable(projectedUpTo(pool)) : undefined;
     const query =
       as_of === undefined
         ? balance(pool, tenant_id, account_id, now)

@@ -6,12 +6,15 @@ import {
   DeadLetter,
   Decision,
   GrantKind,
+  GrantRejectionReason,
   MessageCoordinate,
   Metadata,
   Paid,
+  Period,
   PriceBook,
   PricedLine,
   UsageItem,
+  UsageRejectionReason,
 } from '#libs/contracts';
 import { z } from 'zod';
 
@@ -19,6 +22,8 @@ import { z } from 'zod';
 
 const instant = z.string().meta({ example: '2026-01-31T12:00:00.000Z' });
 const revision = z.int().meta({ description: "Revision of the account's stream that is shown" });
+/** Of any number of amounts, so of any length. */
+const Sum = z.string().regex(/^\d+$/);
 const listOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({
     items: z.array(item),
@@ -97,6 +102,9 @@ const StatementEntry = z.strictObject({
   grant_id: z.string().optional(),
   asked_credits: Credits.optional().meta({ description: 'Of a rejected grant' }),
   kind: GrantKind.optional(),
+  state: z.enum(['active', 'scheduled']).optional().meta({
+    description: 'Of a grant: scheduled credits are in no balance before their GrantActivated',
+  }),
   effective_at: instant.optional(),
   expires_at: instant.nullable().optional(),
   paid: Paid.optional().meta({ description: 'Also of a rejected grant: paid for, not granted' }),
@@ -149,10 +157,10 @@ export const ExplanationAnswer = z
   .meta({ id: 'Explanation' });
 
 const InvoiceTotals = z.strictObject({
-  consumed: Credits,
-  purchased: Credits,
-  granted: Credits,
-  paid: z.array(z.strictObject({ currency: z.string(), amount_minor: z.string() })),
+  consumed: Sum,
+  purchased: Sum,
+  granted: Sum,
+  paid: z.array(z.strictObject({ currency: z.string(), amount_minor: Sum })),
 });
 
 const InvoiceGrant = z.strictObject({
@@ -179,8 +187,8 @@ export const InvoiceAnswer = z
         operation: z.string(),
         price_book_version: z.string(),
         lines: z.int(),
-        quantity: z.string(),
-        credits: Credits,
+        quantity: Sum,
+        credits: Sum,
       }),
     ),
     adjustments: z.array(z.never()),
@@ -204,16 +212,61 @@ export const PriceBookDecision = Decision.meta({
   description: '`outcome` is `price_book_published`, or `rejected` for a `reason`',
 });
 
-export const SummaryAnswer = listOf(
+/** Only of a report of one account. */
+const shown = { revision: revision.optional() };
+const summaryOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({
-    account_id: z.string().optional(),
-    operation: z.string().optional(),
-    day: z.string().optional(),
-    lines: z.int(),
-    quantity: z.string(),
-    credits: Credits,
+    ...listOf(item).shape,
+    ...shown,
+    projected_up_to: instant.nullable().meta({
+      description: 'When the last event that is counted, of any account, was recorded',
+    }),
+  });
+const dimensions = {
+  account_id: z.string().optional(),
+  operation: z.string().optional(),
+  period: Period.optional(),
+  day: z.string().optional(),
+};
+const sums = { lines: z.int(), quantity: Sum, credits: Sum };
+
+export const SummaryAnswer = summaryOf(z.strictObject({ ...dimensions, ...sums })).meta({
+  id: 'UsageSummary',
+});
+
+export const RejectionAnswer = summaryOf(
+  z.strictObject({
+    ...dimensions,
+    reason: UsageRejectionReason.optional(),
+    requests: z.int().meta({
+      description:
+        'Each once; by operation, a request of several operations counts at each of them',
+    }),
+    ...sums,
+    credits: Sum.meta({
+      description: 'What it would have cost; what could not be priced counts as 0',
+    }),
   }),
-).meta({ id: 'UsageSummary' });
+).meta({ id: 'RejectedUsage' });
+
+export const RejectedGrantPage = z
+  .strictObject({
+    ...listOf(
+      z.strictObject({
+        account_id: z.string(),
+        request_id: z.string(),
+        reason: GrantRejectionReason,
+        kind: GrantKind,
+        asked_credits: Credits,
+        paid: Paid.nullable(),
+        occurred_at: instant,
+        recorded_at: instant,
+        revision: z.int(),
+      }),
+    ).shape,
+    ...shown,
+  })
+  .meta({ id: 'RejectedGrants' });
 
 export const DeadLetterPage = listOf(
   z.strictObject({
@@ -221,5 +274,6 @@ export const DeadLetterPage = listOf(
     tenant_id: z.string().nullable(),
     filed_at: instant,
     redriven_at: instant.nullable(),
+    dismissed_at: instant.nullable(),
   }),
 ).meta({ id: 'DeadLetterPage' });

@@ -3,10 +3,13 @@ import { ApiResponse } from '@nestjs/swagger';
 import { DescribesKeyed, DescribesProblem, RETRY_AFTER } from '#libs/http';
 import type { z } from 'zod';
 
+const NOT_READABLE = 'What holds the answer cannot be read now: ask again';
+
 /** What every read may answer. */
 export const DescribesRead = (answer: z.ZodType) =>
   applyDecorators(
     DescribesKeyed('ask again'),
+    DescribesProblem(503, NOT_READABLE, RETRY_AFTER),
     ApiResponse({ status: 200, description: 'As projected', standardSchema: answer }),
   );
 
@@ -18,5 +21,5 @@ export const DescribesFound = (answer: z.ZodType) =>
 export const DescribesOfAccount = (answer: z.ZodType) =>
   applyDecorators(
     DescribesFound(answer),
-    DescribesProblem(503, '`at_least` was not reached in time: ask again', RETRY_AFTER),
+    DescribesProblem(503, `${NOT_READABLE}; or \`at_least\` was not reached in time`, RETRY_AFTER),
   );

@@ -1,78 +1,17 @@
-import { PassThrough } from 'node:stream';
-import { hash } from 'node:crypto';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { PriceBook, RequestId, TenantId } from '#libs/contracts';
-import { memoryEventStore } from '#libs/event-store';
-import { createHttpApp } from '#libs/http';
-import { createHealth, createLogger, createMetrics } from '#libs/platform';
-import { rejectPublication, shippedOnly } from '../../../test/fixtures/price-book.js';
-import { testReadModels, type TestReadModels } from '../../../test/fixtures/read-models.js';
-import { PRICES } from '../../../test/fixtures/recorded-events.js';
-import { FinanceApiModule } from './finance-api.module.js';
+import { testFinanceApi, type TestFinanceApi } from '../../../test/fixtures/finance-api.js';
 
-const NOW = Date.UTC(2026, 1, 1, 12);
-let models: TestReadModels;
-let app: NestFastifyApplication;
-
+let api: TestFinanceApi;
+const get: TestFinanceApi['get'] = (path, key) => api.get(path, key);
+const body: TestFinanceApi['body'] = (path, key) => api.body(path, key);
 beforeAll(async () => {
-  models = await testReadModels();
-  const store = memoryEventStore();
-  await shippedOnly(store, 'acme' as TenantId, PRICES);
-  await rejectPublication(store, 'acme' as TenantId, 'prices-2' as RequestId, 'version_exists');
-  const common = {
-    health: createHealth(),
-    metrics: createMetrics(),
-    logger: createLogger('finance-api', 'silent', new PassThrough()),
-  };
-  const key = (name: string, tenant_id: string, scope: 'read' | 'usage:write') => ({
-    sha256: hash('sha256', name),
-    tenant_id,
-    scopes: [scope],
-  });
-  app = await createHttpApp({
-    ...common,
-    api: { title: 'finance-api', description: 'Under test', version: '0' },
-    keys: [
-      key('acme', 'acme', 'read'),
-      key('other', 'other', 'read'),
-      key('writer', 'acme', 'usage:write'),
-    ],
-    modules: [FinanceApiModule.register({ pool: models.pool, store, clock: () => NOW })],
-  });
-  await record();
+  api = await testFinanceApi();
 });
-afterAll(async () => {
-  await app.close();
-  await models.drop();
-});
-
-async function record() {
-  const { recorder } = models;
-  const alice = recorder.account('alice');
-  recorder.grant(alice, 100, {
-    request_id: 'pack-1',
-    paid: { amount_minor: 900, currency: 'EUR' },
-  });
-  recorder.grant(alice, 30, { request_id: 'promo-1', expires_at: '2026-02-01T00:00:00Z' });
-  recorder.use(alice, 'image.generation', 2, { request_id: 'img-1' });
-  recorder.use(alice, 'video.generation', 5, { request_id: 'vid-1' });
-  recorder.grant(recorder.account('bob', 'other'), 7);
-  await models.project();
-}
-
-async function get(path: string, key = 'acme') {
-  const response = await app.inject({
-    url: `/v1${path}`,
-    headers: { authorization: `Bearer ${key}` },
-  });
-  return { status: response.statusCode, type: response.headers['content-type'], response };
-}
-const body = async (path: string, key?: string) => (await get(path, key)).response.json();
+afterAll(() => api.close());
 
 describe('an account', () => {
   it('is listed with its balance', async () => {
     expect(await body('/accounts')).toMatchObject({
-      items: [{ account_id: 'alice', available: '90', revision: 3 }],
+      items: [{ account_id: 'alice', available: '90', revision: 4 }],
       next_cursor: null,
     });
   });
@@ -84,16 +23,16 @@ describe('an account', () => {
       overdraft_limit: '0',
       grants: [{ grant_id: 'pack-1', remaining: '90', state: 'active', priority: 100 }],
       due: [],
-      revision: 3,
+      revision: 4,
     });
   });
 
   it.each([
     ['as_of=1', { available: '130', revision: 1 }],
-    ['as_of=2026-01-31T12:00:00Z', { available: '90', revision: 3 }],
+    ['as_of=2026-01-31T12:00:00Z', { available: '90', revision: 4 }],
     ['as_of=2026-01-01T00:00:00Z', { available: '0', revision: -1 }],
-    ['as_of=2026-02-01T12:00:05.000Z', { available: '90', revision: 3 }],
-    ['at_least=3', { available: '90', revision: 3 }],
+    ['as_of=2026-02-01T12:00:05.000Z', { available: '90', revision: 4 }],
+    ['at_least=4', { available: '90', revision: 4 }],
     ['at_least=3&as_of=1', { available: '130', revision: 1 }],
   ])('balance?%s', async (query, expected) => {
     expect(await body(`/accounts/alice/balance?${query}`)).toMatchObject(expected);
@@ -101,7 +40,7 @@ describe('an account', () => {
 
   it('has no balance as of a revision that is not there', async () => {
     const { detail } = await body('/accounts/alice/balance?as_of=9999');
-    expect(detail).toBe('as_of: is beyond revision 3, the last that is shown');
+    expect(detail).toBe('as_of: is beyond revision 4, the last that is shown');
   });
 
   it('has no balance as of a time to come', async () => {
@@ -127,8 +66,9 @@ describe('an account', () => {
   }, 10_000);
 
   it('has a statement, newest first, page by page', async () => {
-    const first = await body('/accounts/alice/statement?limit=3');
+    const first = await body('/accounts/alice/statement?limit=4');
     expect(first.items).toMatchObject([
+      { what: 'GrantRejected', request_id: 'pack-2', asked_credits: '50' },
       { what: 'UsageRejected', request_id: 'vid-1', reason: 'insufficient_credits', credits: '0' },
       {
         what: 'UsageConsumed',
@@ -195,57 +135,6 @@ describe('an account', () => {
   });
 });
 
-describe('finance', () => {
-  it('sums usage by any dimension', async () => {
-    const question = '/usage/summary?from=2026-01-01&to=2026-02-01&group_by=operation,day';
-    expect(await body(question)).toEqual({
-      items: [
-        {
-          operation: 'image.generation',
-          day: '2026-01-31',
-          lines: 1,
-          quantity: '2',
-          credits: '40',
-        },
-      ],
-      next_cursor: null,
-    });
-  });
-
-  it('shows the price book in force, and a version by name', async () => {
-    const expected = { version: 'launch', in_force: true, versions: [{ version: 'launch' }] };
-    expect(await body('/price-book')).toMatchObject(expected);
-    const { prices } = (await body('/price-book?version=launch')) as PriceBook;
-    expect(prices['image.generation' as keyof typeof prices]).toEqual({
-      credits: '20',
-      per: 1,
-      rounding: 'up',
-    });
-    expect((await get('/price-book?version=nope')).status).toBe(404);
-  });
-
-  it('tells what became of a publication, also when it was rejected', async () => {
-    const shipped = '/price-book/requests/sys:shipped-price-book';
-    expect(await body(shipped)).toMatchObject({ outcome: 'price_book_published', revision: 0 });
-    expect(await body('/price-book/requests/prices-2')).toMatchObject({
-      request_id: 'prices-2',
-      outcome: 'rejected',
-      reason: 'version_exists',
-      revision: 1,
-    });
-    const { status, response } = await get('/price-book/requests/prices-3');
-    expect([status, response.json().detail]).toEqual([
-      404,
-      'no decision of price book request prices-3 (yet)',
-    ]);
-    expect((await get('/price-book/requests/prices-2', 'other')).status).toBe(404);
-  });
-
-  it('lists dead letters', async () => {
-    expect(await body('/dead-letters?open=true')).toEqual({ items: [], next_cursor: null });
-  });
-});
-
 describe('who may not read', () => {
   it('I16: a tenant never sees an account of another', async () => {
     expect(await body('/accounts', 'other')).toMatchObject({ items: [{ account_id: 'bob' }] });
@@ -278,10 +167,14 @@ it.each([
   ['/usage/summary?from=', 'from'],
   ['/usage/summary?from=2026-12-01&to=2026-01-01', 'to'],
   ['/usage/summary?from=2026-01-01&to=2026-01-01', 'to'],
-  ['/accounts/alice/balance?as_of=4', 'as_of'],
+  ['/accounts/alice/balance?as_of=5', 'as_of'],
   ['/accounts/alice/balance?as_of=0&as_of=1', 'as_of'],
   ['/accounts/alice/balance?as_of=2026-02-01T12:00:05.001Z', 'as_of'],
   ['/dead-letters?open=maybe', 'open'],
+  ['/usage/rejections?group_by=price', 'group_by[0]'],
+  ['/grants/rejections?paid=maybe', 'paid'],
+  ['/grants/rejections?cursor=x', 'cursor'],
+  ['/grants/rejections?from=2026-12-01&to=2026-01-01', 'to'],
 ])('a question that cannot be read names its field: %s', async (path, field) => {
   const { status, type, response } = await get(path);
   expect([status, type]).toEqual([400, 'application/problem+json']);

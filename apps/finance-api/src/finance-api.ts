@@ -2,6 +2,7 @@ import type { Engines } from '#libs/engines';
 import { createHttpApp, listen } from '#libs/http';
 import type { Service } from '#libs/platform';
 import { FinanceApiModule } from './finance-api.module.js';
+import { readModelsCheck } from './read-models-check.js';
 
 const FINANCE_API = {
   title: 'usage-ledger finance API',
@@ -15,6 +16,7 @@ export async function startFinanceApi(
   { query_pool: pool, store }: Pick<Engines, 'query_pool' | 'store'>,
 ): Promise<void> {
   const { configuration, logger, health, metrics, clock } = service;
+  health.add('readiness', 'read_models', readModelsCheck(pool));
   const app = await createHttpApp({
     modules: [FinanceApiModule.register({ pool, store, clock })],
     api: FINANCE_API,

@@ -13,11 +13,15 @@ import {
   type PriceBooks,
 } from '#libs/ledger';
 
-/** Every version that a tenant has published, from its stream. */
+/** A store that is frozen never answers. */
+const READ_LIMIT_MS = 5_000;
+
+/** Every version that a tenant has published, from its stream. Rejects with a TimeoutError after 5 s. */
 export async function readPriceBooks(store: EventReader, tenant_id: string): Promise<PriceBooks> {
   const books = initialPriceBooks();
   let head = GENESIS;
-  for await (const page of store.readStream(priceBookStream(tenant_id))) {
+  const signal = AbortSignal.timeout(READ_LIMIT_MS);
+  for await (const page of store.readStream(priceBookStream(tenant_id), { signal })) {
     for (const recorded of page) {
       head = followLink(head, recorded);
       evolvePriceBooks(books, decodePriceBookEvent(recorded.data), recorded.revision);

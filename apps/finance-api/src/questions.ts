@@ -6,7 +6,7 @@ import {
   PriceBookVersion,
   RequestId,
 } from '#libs/contracts';
-import { DEFAULT_PAGE, MAX_PAGE, USAGE_GROUPS } from '#libs/read-models';
+import { DEFAULT_PAGE, MAX_PAGE, REJECTION_GROUPS, USAGE_GROUPS } from '#libs/read-models';
 import { z } from 'zod';
 
 const account_id = AccountId.meta({ description: 'Who pays', example: 'acct-0001' });
@@ -32,6 +32,11 @@ const page = {
       example: '50',
     }),
 };
+
+const flag = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .optional();
 
 export const AccountPath = z.strictObject({ account_id });
 export type AccountPath = z.infer<typeof AccountPath>;
@@ -83,11 +88,7 @@ export type PageQuestion = z.infer<typeof PageQuestion>;
 
 export const DeadLetterQuestion = z.strictObject({
   ...page,
-  open: z
-    .enum(['true', 'false'])
-    .transform((text) => text === 'true')
-    .optional()
-    .meta({ description: 'Only those that were not redriven yet' }),
+  open: flag.meta({ description: 'Only those that were neither redriven nor dismissed' }),
 });
 export type DeadLetterQuestion = z.infer<typeof DeadLetterQuestion>;
 
@@ -96,19 +97,64 @@ export const PriceBookQuestion = z.strictObject({
 });
 export type PriceBookQuestion = z.infer<typeof PriceBookQuestion>;
 
-export const SummaryQuestion = z
-  .strictObject({
-    from: DayInput.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
-    to: DayInput.optional().meta({ description: 'First day that no longer counts' }),
-    group_by: z
-      .string()
-      .transform((text) => text.split(',').filter((name) => name !== ''))
-      .pipe(z.array(z.enum(USAGE_GROUPS, `must be out of ${USAGE_GROUPS.join(', ')}`)))
-      .default([])
-      .meta({ description: 'Any of account, operation, day, by commas', example: 'operation,day' }),
-  })
-  .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
-    path: ['to'],
-    error: 'must be after from: it is the first day that no longer counts',
-  });
+const days = {
+  from: DayInput.optional().meta({ description: 'First day (UTC, of occurred_at) that counts' }),
+  to: DayInput.optional().meta({ description: 'First day that no longer counts' }),
+};
+
+/** A report over all accounts, or of one; only of one is there a revision to wait for. */
+const ofOneOrAll = {
+  account_id: AccountId.optional().meta({
+    description: 'Only this account; 404 when there is none',
+  }),
+  at_least: at_least.meta({ description: 'Of `account_id`: wait, up to 5 s, for this revision' }),
+};
+
+interface ReportQuestion {
+  from?: string | undefined;
+  to?: string | undefined;
+  account_id?: AccountId | undefined;
+  at_least?: number | undefined;
+}
+
+const readableReport = <T extends z.ZodType<ReportQuestion>>(question: T) =>
+  question
+    .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
+      path: ['to'],
+      error: 'must be after from: it is the first day that no longer counts',
+    })
+    .refine(
+      ({ account_id: one, at_least: revision }) => one !== undefined || revision === undefined,
+      {
+        path: ['at_least'],
+        error: 'is a revision of one account: give account_id as well',
+      },
+    );
+
+const groupBy = <const G extends readonly string[]>(groups: G) =>
+  z
+    .string()
+    .transform((text) => text.split(',').filter((name) => name !== ''))
+    .pipe(z.array(z.enum(groups, `must be out of ${groups.join(', ')}`)))
+    .default([])
+    .meta({ description: `Any of ${groups.join(', ')}, by commas`, example: 'operation,day' });
+
+export const SummaryQuestion = readableReport(
+  z.strictObject({ ...days, ...ofOneOrAll, group_by: groupBy(USAGE_GROUPS) }),
+);
 export type SummaryQuestion = z.infer<typeof SummaryQuestion>;
+
+export const RejectionQuestion = readableReport(
+  z.strictObject({ ...days, ...ofOneOrAll, group_by: groupBy(REJECTION_GROUPS) }),
+);
+export type RejectionQuestion = z.infer<typeof RejectionQuestion>;
+
+export const RejectedGrantQuestion = readableReport(
+  z.strictObject({
+    ...days,
+    ...ofOneOrAll,
+    paid: flag.meta({ description: 'true: only those that were paid for; false: only the others' }),
+    ...page,
+  }),
+);
+export type RejectedGrantQuestion = z.infer<typeof RejectedGrantQuestion>;

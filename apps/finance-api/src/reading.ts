@@ -1,5 +1,6 @@
 import { instantOf } from '#libs/contracts';
 import { invalidRequest, Problem, problemDetails, unavailable } from '#libs/http';
+import { isAway } from '#libs/platform';
 import { UnanswerableQuestion, waitForRevision } from '#libs/read-models';
 import type { Pool } from 'pg';
 
@@ -15,7 +16,7 @@ export async function waitForOwnWrite(
   at_least: number | undefined,
 ): Promise<void> {
   if (at_least === undefined) return;
-  if (await waitForRevision(pool, tenant_id, account_id, at_least)) return;
+  if (await readable(waitForRevision(pool, tenant_id, account_id, at_least))) return;
   const detail = `the read model has not reached revision ${at_least} of ${account_id} yet`;
   throw unavailable('not_yet_projected', detail, RETRY_AFTER_SECONDS, { at_least });
 }
@@ -41,11 +42,19 @@ export function refuseFuture(now_ms: number, as_of: number | string | undefined)
   throw invalidRequest([{ path: 'as_of', message }]);
 }
 
+/** Rejects with what is wrong with the question, or with 503 while what holds the answer is away. */
 export async function readable<T>(query: Promise<T>): Promise<T> {
   try {
     return await query;
   } catch (error) {
-    if (!(error instanceof UnanswerableQuestion)) throw error;
-    throw invalidRequest([{ path: error.field, message: error.fault }]);
+    if (error instanceof UnanswerableQuestion) {
+      throw invalidRequest([{ path: error.field, message: error.fault }]);
+    }
+    if (!isAway(error) && !isTimeout(error)) throw error;
+    const detail = 'what holds the answer cannot be read now';
+    throw unavailable('not_readable', detail, RETRY_AFTER_SECONDS);
   }
 }
+
+const isTimeout = (error: unknown): boolean =>
+  error instanceof DOMException && error.name === 'TimeoutError';

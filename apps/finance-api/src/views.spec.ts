@@ -1,6 +1,6 @@
-import { decodeAccountEvent } from '#libs/contracts';
+import { deadLetterOf, decodeAccountEvent, type Instant } from '#libs/contracts';
 import { TestRecorder, type RecordedEvent } from '../../../test/fixtures/recorded-events.js';
-import { entryBody } from './views.js';
+import { deadLetterBody, entryBody } from './views.js';
 
 const recorder = new TestRecorder();
 const alice = recorder.account('alice');
@@ -75,4 +75,19 @@ describe('the statement of what could not be priced', () => {
     expect(entry).toMatchObject({ operation: 'teleport', quantity: null, lines: [] });
     expect(entry.items).toHaveLength(2);
   });
+});
+
+it('I16: tells a tenant when its dead letter was dismissed, not by whom and why', () => {
+  const at = '2026-01-31T12:00:00.000Z' as Instant;
+  const source = { topic: 'ledger.usage', partition: 0, offset: 7, timestamp: at };
+  const message = { ...source, key: 'acme/alice', value: '{}', headers: {} };
+  const letter = {
+    ...deadLetterOf(message, 'conflict', 'reused'),
+    tenant_id: 'acme',
+    filed_at: at,
+    redriven_at: null,
+  };
+  const dismissed = { at, by: 'bob', why: 'a job of other reused it' };
+  expect(deadLetterBody({ ...letter, dismissed })).toEqual({ ...letter, dismissed_at: at });
+  expect(deadLetterBody({ ...letter, dismissed: null })).toEqual({ ...letter, dismissed_at: null });
 });

@@ -1,6 +1,6 @@
 import type { AccountEvent, PricedLine } from '#libs/contracts';
 import { arithmeticOf } from '#libs/ledger';
-import type { BalanceView, Entry, Explanation, Invoice } from '#libs/read-models';
+import type { BalanceView, Entry, Explanation, FiledDeadLetter, Invoice } from '#libs/read-models';
 
 /** No request of today reserves credits or allows a debt, so these are what every account has. */
 const NONE = 0n;
@@ -63,6 +63,7 @@ const AS_RECORDED = [
   'grant_id',
   'asked_credits',
   'kind',
+  'state',
   'effective_at',
   'expires_at',
   'paid',
@@ -144,3 +145,9 @@ export function invoiceRows(invoice: Invoice): (string | bigint | number)[][] {
     ),
   ];
 }
+
+/** A tenant's own dead letter. Who dismissed it and why may speak of other tenants. */
+export const deadLetterBody = ({ dismissed, ...letter }: FiledDeadLetter) => ({
+  ...letter,
+  dismissed_at: dismissed?.at ?? null,
+});

@@ -1,5 +1,5 @@
 import type { AppendResult, EventAppender, StreamAppend } from '#libs/event-store';
-import type { BatchControl } from '#libs/message-bus';
+import { HoldsLane, type BatchControl } from '#libs/message-bus';
 import { backoffMs } from '#libs/platform';
 import type { Pause } from './pause.js';
 
@@ -47,7 +47,7 @@ function definiteResult(
 }
 
 /** A store that lost its tail is never silently accepted: rebuild first, then start the writers. */
-export class TailLost extends Error {
+export class TailLost extends HoldsLane {
   override readonly name = 'TailLost';
   constructor(stream: string, actual: number, read: number) {
     super(

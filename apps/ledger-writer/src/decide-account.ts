@@ -13,7 +13,8 @@ import {
 } from '#libs/contracts';
 import type { StreamAppend } from '#libs/event-store';
 import { decide, evolve } from '#libs/ledger';
-import type { IncomingRequest, Refusal } from './incoming-requests.js';
+import type { ReceivedMessage } from '#libs/message-bus';
+import { refusedAsSetAside, type IncomingRequest, type Refusal } from './incoming-requests.js';
 import { keepAnswer, type KnownAccount, type OpenAccount } from './known-account.js';
 import { PriceBooksBroken } from './price-book-cache.js';
 import type { Index } from './read-side.js';
@@ -29,7 +30,7 @@ export interface AccountDecisions {
   readonly append: StreamAppend;
   /** To the first of the account's requests, in their order, but for those refused among them. */
   readonly answers: readonly Answer[];
-  /** Usage whose tenant's price books are damaged. */
+  /** What was set aside, and usage whose tenant's price books are damaged. */
   readonly refused: readonly Refusal[];
   /** How the account contradicted itself on its next request; nothing after that was decided. */
   readonly broken: InvariantBroken | undefined;
@@ -37,6 +38,8 @@ export interface AccountDecisions {
 
 export interface DecisionContext {
   readonly index: Index;
+  /** Not decided, unless that was done before. */
+  readonly set_aside: ReadonlySet<ReceivedMessage>;
   readonly limits: { readonly max_events: number; readonly max_bytes: number };
   /** Asked for usage that is decided for the first time, and for nothing else. */
   readonly price_book_at: (tenant_id: string, now: Instant) => PriceBook;
@@ -56,7 +59,12 @@ export function decideAccount(account: OpenAccount, context: DecisionContext): A
   let broken: InvariantBroken | undefined;
   for (const incoming of account.pending) {
     try {
-      const decided = decideOne(known, incoming, context);
+      const prior = priorOf(known, incoming, context.index);
+      if (!prior && context.set_aside.has(incoming.message)) {
+        refused.push(refusedAsSetAside(incoming.message));
+        continue;
+      }
+      const decided = decideOne(known, incoming, prior, context);
       if (decided.kind === 'answered') {
         answers.push({ incoming, decision: decided.decision });
         continue;
@@ -101,16 +109,26 @@ export const refusedAsUnpriced = (
 /** Usage alone is priced, and only once. */
 const NO_PRICES = { version: '', effective_from: '', prices: {} } as never;
 
-/** Throws InvariantBroken when the account, or what is kept of this request, contradicts itself. */
+/** How it was decided before. Throws InvariantBroken when what is kept of it contradicts itself. */
+function priorOf(
+  known: KnownAccount,
+  incoming: IncomingRequest<AccountRequest>,
+  index: Index,
+): Decision | undefined {
+  const prior = known.answers.get(incoming.request.request_id) ?? index.get(incoming);
+  if (prior instanceof InvariantBroken) throw prior;
+  return prior;
+}
+
+/** Throws InvariantBroken when the account contradicts itself. */
 function decideOne(
   known: KnownAccount,
   incoming: IncomingRequest<AccountRequest>,
+  prior: Decision | undefined,
   context: DecisionContext,
 ) {
   const { request, fingerprint, source, message } = incoming;
   const now = laterOf(message.timestamp, known.account.now);
-  const prior = known.answers.get(request.request_id) ?? context.index.get(incoming);
-  if (prior instanceof InvariantBroken) throw prior;
   const is_priced = !prior && request.type === 'UsageRequested';
   const price_book = is_priced ? context.price_book_at(request.tenant_id, now) : NO_PRICES;
   return decide(request, known.account, prior, { now, fingerprint, source, price_book });

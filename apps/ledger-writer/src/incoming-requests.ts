@@ -37,6 +37,13 @@ export interface Refusal {
   readonly detail: string;
 }
 
+/** To be redriven once the broker's clock is right; nothing may decide it as it is. */
+export const refusedAsSetAside = (message: ReceivedMessage): Refusal => ({
+  message,
+  reason: 'stamped_in_future',
+  detail: `the broker stamped it ${message.timestamp}, far ahead of real time`,
+});
+
 /** The requests of a batch by account, each account's in order. */
 export type RequestsByAccount = Map<AccountKey, readonly IncomingRequest<AccountRequest>[]>;
 

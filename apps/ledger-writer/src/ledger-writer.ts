@@ -2,7 +2,7 @@ import { GROUPS, REQUEST_TOPICS } from '#libs/contracts';
 import type { Engines } from '#libs/engines';
 import { BatchTransport } from '#libs/message-bus';
 import { nestLogger, type Clock, type Health, type Logger, type Metrics } from '#libs/platform';
-import { dueAccounts, lookUp, parkAccount } from '#libs/read-models';
+import { dueAccounts, lookUp, parkAccount, setAsideAmong } from '#libs/read-models';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { AccountCache } from './account-cache.js';
@@ -47,6 +47,7 @@ export async function startLedgerWriter(options: LedgerWriterOptions): Promise<L
     price_books,
     read_side: {
       lookUp: (questions) => lookUp(pool, questions),
+      setAsideAmong: (messages) => setAsideAmong(pool, messages),
       park: (account) => parkAccount(pool, account),
     },
     cache: new AccountCache(),

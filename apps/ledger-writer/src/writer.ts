@@ -4,6 +4,7 @@ import {
   encodeDecision,
   fittingDeadLetter,
   instantOf,
+  MAX_RECORD_AHEAD_MS,
   REPLY_TO_HEADER,
   TOPICS,
   VersionConflict,
@@ -23,6 +24,7 @@ import {
 } from './decide-account.js';
 import {
   byAccount,
+  refusedAsSetAside,
   sortMessages,
   type IncomingRequest,
   type Refusal,
@@ -34,8 +36,6 @@ import { PriceBooksBroken, type PriceBookCache } from './price-book-cache.js';
 import { publishPriceBook } from './publish-price-book.js';
 import type { Index } from './read-side.js';
 
-/** A broker's clock that is this far ahead would decide in the future: the partition stops. */
-const MAX_RECORD_AHEAD_MS = 10 * 60_000;
 /** How often other writers may overtake this one within a batch before it is delivered again. */
 const MAX_CONFLICTS = 20;
 
@@ -72,12 +72,19 @@ export async function handleBatch(
   ports: WriterPorts,
 ): Promise<void> {
   const began = performance.now();
-  refuseFutureRecords(messages, ports.clock());
+  // Taken before the look: what was set aside after it was too far ahead for this batch as well.
+  const now_ms = ports.clock();
+  const set_aside = await ports.read_side.setAsideAmong(messages);
+  refuseFutureRecords(messages, set_aside, now_ms);
   const sorted = sortMessages(messages);
-  const decided = await decideAccounts(sorted.accounts, control, ports);
+  const decided = await decideAccounts(sorted.accounts, set_aside, control, ports);
   const answers = [...decided.answers];
   const refused = [...sorted.refused, ...decided.refused];
   for (const incoming of sorted.price_books) {
+    if (set_aside.has(incoming.message)) {
+      refused.push(refusedAsSetAside(incoming.message));
+      continue;
+    }
     try {
       answers.push(await publishPriceBook(incoming, ports, control));
     } catch (error) {
@@ -89,19 +96,26 @@ export async function handleBatch(
   ports.observe({ answers, refused, seconds: (performance.now() - began) / 1_000 });
 }
 
-function refuseFutureRecords(messages: readonly ReceivedMessage[], now_ms: number): void {
+/** A broker's clock that is far ahead would decide in the future: these wait, unless somebody set them aside. */
+function refuseFutureRecords(
+  messages: readonly ReceivedMessage[],
+  set_aside: ReadonlySet<ReceivedMessage>,
+  now_ms: number,
+): void {
   const latest = instantOf(now_ms + MAX_RECORD_AHEAD_MS);
-  for (const { topic, partition, offset, timestamp } of messages) {
-    if (timestamp <= latest) continue;
+  for (const message of messages) {
+    const { topic, partition, offset, timestamp } = message;
+    if (timestamp <= latest || set_aside.has(message)) continue;
     throw new Error(
-      `${topic}/${partition}@${offset} is stamped ${timestamp}, more than 10 minutes ahead of ` +
-        'this clock: check the clocks of broker and writer',
+      `${topic}/${partition}/${offset} is stamped ${timestamp}, more than 10 minutes ahead of this ` +
+        'clock: check the clocks of broker and writer; usage-ledger set-aside lists what waits for that',
     );
   }
 }
 
 async function decideAccounts(
   incoming: readonly IncomingRequest<AccountRequest>[],
+  set_aside: ReadonlySet<ReceivedMessage>,
   control: BatchControl,
   ports: WriterPorts,
 ): Promise<Decided> {
@@ -112,6 +126,7 @@ async function decideAccounts(
   const index: Index = new Map();
   const context = {
     index,
+    set_aside,
     limits: ports.store.limits,
     price_book_at: ports.price_books.at.bind(ports.price_books),
   };

@@ -1,1 +1,3 @@
+// For the simulation.
+export { ProjectionRun } from './projection-run.js';
 export { startThreadedProjector } from './projector.js';

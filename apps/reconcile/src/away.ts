@@ -1,10 +1,8 @@
+import { NO_SERVER, postgresFailure } from '#libs/platform';
 import pg from 'pg';
 
-/** Refused, unknown, unreachable, broken off. */
-const NETWORK =
-  /^E(?:CONNREFUSED|CONNRESET|NOTFOUND|AI_AGAIN|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE)$/;
-/** Of SQLSTATE: connections, logins, no such database, a server that stops or starts. */
-const NO_ENTRY = /^(?:08|28|3D|57P)/;
+/** Of SQLSTATE: logins, no such database, no room (connections, disk, memory). */
+const NO_ENTRY = /^(?:28|3D|53)/;
 /** Of gRPC: not allowed, unavailable, not authenticated. */
 const NO_ANSWER: readonly unknown[] = [7, 14, 16];
 
@@ -17,8 +15,9 @@ export function whoIsAway(error: unknown): string | undefined {
   const { name, message } = error;
   const code: unknown = 'code' in error ? error.code : undefined;
   if (name.startsWith('KafkaJS')) return `KAFKA_BROKERS: ${message}`;
-  if ('metadata' in error && NO_ANSWER.includes(code)) return `EVENTSTORE_URL: ${message}`;
-  if (typeof code !== 'string') return whoIsAway(error.cause);
-  const isPostgres = error instanceof pg.DatabaseError ? NO_ENTRY.test(code) : NETWORK.test(code);
-  return isPostgres ? `POSTGRES_URL: ${message || code}` : whoIsAway(error.cause);
+  if (NO_SERVER.test(message) || ('metadata' in error && NO_ANSWER.includes(code)))
+    return `EVENTSTORE_URL: ${message}`;
+  const is_refused = error instanceof pg.DatabaseError && NO_ENTRY.test(error.code ?? '');
+  if (!is_refused && postgresFailure(error) !== 'connection') return whoIsAway(error.cause);
+  return `POSTGRES_URL: ${message || String(code)}`;
 }

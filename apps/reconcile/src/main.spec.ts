@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -29,6 +29,15 @@ it.each(['verify', 'status', 'dead-letters list', 'rebuild'])(
     await rm(folder, { recursive: true });
   },
 );
+
+it('a folder that cannot be used is named, without a trace of the program', async () => {
+  const data_dir = await mkdtemp(join(tmpdir(), 'half-'));
+  await mkdir(join(data_dir, 'postgres/PG_VERSION'), { recursive: true });
+  const { code, stderr } = await run(['status'], { DATA_DIR: data_dir });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^usage-ledger: the data directory \S+ cannot be used: EISDIR.*\n$/);
+  await rm(data_dir, { recursive: true });
+});
 
 it('a server that is away is named, without a trace of the program', async () => {
   const env = {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ContractViolation, InvariantBroken } from '#libs/contracts';
-import { ConfigurationError, redact } from '#libs/platform';
+import { CannotStart, ConfigurationError, redact } from '#libs/platform';
 import { UnanswerableQuestion } from '#libs/read-models';
 import { whoIsAway } from './away.js';
 import type { Engines } from './engines.js';
@@ -11,6 +11,7 @@ import { explainCommand } from './explain/command.js';
 import { importCommand } from './import/command.js';
 import { replayCommand } from './replay/command.js';
 import { rebuildCommand } from './rebuild/command.js';
+import { setAsideCommand } from './set-aside/command.js';
 import { statusCommand, unparkCommand } from './status/command.js';
 import { verifyCommand } from './verify/command.js';
 import { createOutput, type Output, type TextStream } from './output.js';
@@ -89,7 +90,8 @@ function programOf(context: CommandContext): Command {
     .addCommand(deadLettersCommand(context))
     .addCommand(redriveCommand(context))
     .addCommand(statusCommand(context))
-    .addCommand(unparkCommand(context));
+    .addCommand(unparkCommand(context))
+    .addCommand(setAsideCommand(context));
   settle(program, context);
   return program;
 }
@@ -130,7 +132,7 @@ function settle(command: Command, context: CommandContext): void {
 /** A fault of the program shows where it is, anything else only what it is. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const plain = [CouldNotRun, ConfigurationError, ContractViolation, InvariantBroken];
+  const plain = [CouldNotRun, CannotStart, ConfigurationError, ContractViolation, InvariantBroken];
   if (plain.some((kind) => error instanceof kind)) return error.message;
   // Its fields are named as the options are.
   if (error instanceof UnanswerableQuestion) return `--${error.message}`;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Configuration } from '#libs/platform';
+import { makeDataFolder, type Configuration } from '#libs/platform';
 
 interface DevKey {
   readonly key: string;
@@ -21,7 +21,7 @@ export async function devKeyOf(configuration: Configuration): Promise<DevKey | u
   const kept = await readFile(file, 'utf8').catch(() => undefined);
   if (kept) return { key: kept.trim(), is_new: false };
   const key = `dev-${randomBytes(12).toString('hex')}`;
-  await mkdir(data_dir, { recursive: true });
+  await makeDataFolder(data_dir);
   await writeFile(file, `${key}\n`, { mode: 0o600 });
   return { key, is_new: true };
 }

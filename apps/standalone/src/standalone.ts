@@ -1,10 +1,11 @@
+import { resolve } from 'node:path';
 import { FinanceApiModule } from '#apps/finance-api';
 import { startLedgerWriter } from '#apps/ledger-writer';
 import { startThreadedProjector } from '#apps/projector';
 import { UsageGatewayModule } from '#apps/usage-gateway';
 import { openEngines } from '#libs/engines';
 import { createHttpApp, serve } from '#libs/http';
-import { devApiKey, type ApiKey, type Service } from '#libs/platform';
+import { devApiKey, lackOfRoom, type ApiKey, type Service } from '#libs/platform';
 import { devKeyOf } from './dev-key.js';
 import { greeting } from './greeting.js';
 
@@ -19,7 +20,7 @@ const API = {
  * projector in another.
  */
 export async function startStandalone(service: Service): Promise<void> {
-  const { configuration, logger, shutdown } = service;
+  const { configuration, logger, health, shutdown } = service;
   const dev_key = await devKeyOf(configuration);
   const keys = withDevKey(configuration.api_keys, dev_key?.key);
   const engines = await openEngines({
@@ -30,6 +31,13 @@ export async function startStandalone(service: Service): Promise<void> {
     on_fatal: service.fail,
   });
   shutdown.step('engines', () => engines.close());
+  if (configuration.postgres.kind === 'embedded') {
+    const folder = resolve(configuration.data_dir);
+    health.add('readiness', 'data_dir', async () => {
+      const lack = await lackOfRoom(folder);
+      return lack && `${folder}: ${lack}`;
+    });
+  }
 
   const projector = await startThreadedProjector({ ...service, engines });
   shutdown.step('projector', () => projector.close());

@@ -21,7 +21,7 @@ import {
 } from './pending-decisions.js';
 
 export interface GatewayPorts {
-  readonly bus: MessageBus;
+  readonly bus: Pick<MessageBus, 'publish' | 'tail' | 'positions'>;
   readonly health: Health;
   readonly metrics: Metrics;
   readonly logger: Logger;

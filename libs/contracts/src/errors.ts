@@ -43,6 +43,7 @@ export const DEAD_LETTER_REASONS = [
   'wrong_key',
   'wrong_topic',
   'occurred_in_future',
+  'stamped_in_future',
   'too_large',
   'conflict',
   'unprocessable',

@@ -50,5 +50,7 @@ export const dayOf = (instant: Instant): string => instant.slice(0, 10);
 
 /** Of what the writer decides, measured by the broker's clock. */
 export const MAX_OCCURRED_AT_AHEAD_MS = 5 * 60_000;
+/** By how much the broker may have stamped a record ahead of the writer's clock, which waits otherwise. */
+export const MAX_RECORD_AHEAD_MS = 10 * 60_000;
 /** Of what a gateway takes: what was accepted is decided, though the broker's clock be a minute behind. */
 export const MAX_ACCEPTED_AHEAD_MS = MAX_OCCURRED_AT_AHEAD_MS - 60_000;

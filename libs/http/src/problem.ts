@@ -27,6 +27,7 @@ export const PROBLEM_CODES = [
   'not_known_to_be_accepted',
   'too_many_in_flight',
   'not_yet_projected',
+  'not_readable',
   'not_ready',
   'not_alive',
 ] as const;

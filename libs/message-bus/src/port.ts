@@ -62,7 +62,10 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
-/** Where a group stands on one partition. */
+/**
+ * Where a group stands on one partition. Lag is `end - committed`. While nobody leads the partition
+ * nobody knows its log: `begin` and `end`, and so the lag, are NaN.
+ */
 export interface PartitionPosition {
   readonly topic: string;
   readonly partition: number;
@@ -93,7 +96,8 @@ export interface MessageBus {
   consume(options: ConsumeOptions): Promise<Consumer>;
   /**
    * Follows a topic from its end without a group: every caller gets every message that is published
-   * after this resolves. Nothing is committed or redelivered; a handler that throws is reported.
+   * after this resolves; of a partition that nobody led then, after its new leader was found. Nothing is
+   * committed or redelivered; a handler that throws is reported.
    */
   tail(topic: string, handler: (messages: readonly ReceivedMessage[]) => void): Promise<Consumer>;
   /** Reads a topic from its beginning to where it ends at the time of the call; for audits. */
@@ -101,6 +105,11 @@ export interface MessageBus {
   /** Of a moment that may lie before the call, when another has asked the same and is not answered yet. */
   positions(group: string, topics: readonly string[]): Promise<PartitionPosition[]>;
   close(): Promise<void>;
+}
+
+/** A handler's failure that is not of one partition: none of its lane goes on meanwhile. */
+export class HoldsLane extends Error {
+  override readonly name: string = 'HoldsLane';
 }
 
 /** This member no longer holds a partition that it worked on. */

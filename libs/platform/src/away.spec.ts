@@ -12,6 +12,7 @@ it.each<[string, Error]>([
   ['an unavailable gRPC server', Object.assign(new Error('14 UNAVAILABLE: x'), { code: 14 })],
   ['a Postgres that stops', Object.assign(new Error('terminating connection'), { code: '57P01' })],
   ['a connection that ended', new Error('Connection terminated unexpectedly')],
+  ['a connection without an answer', new Error('Query read timeout')],
   ['no member of a cluster', new Error('Failed to discover after 10 attempts.')],
   ['a cause', new Error('it failed', { cause: Object.assign(new Error('x'), { code: 'EPIPE' }) })],
 ])('so of %s', (_, error) => {

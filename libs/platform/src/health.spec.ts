@@ -70,6 +70,12 @@ describe('the watchdog', () => {
     return { at, seconds };
   }
 
+  it('does not take for stuck what nobody can know', async () => {
+    const { at } = worker();
+    await at(0, { lag: Number.NaN });
+    expect(await at(60, { lag: Number.NaN })).toBeUndefined();
+  });
+
   it('lets an idle worker stand still for ever', async () => {
     const { at } = worker();
     expect(await at(0)).toBeUndefined();

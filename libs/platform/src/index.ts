@@ -4,6 +4,7 @@ export * from './backoff.js';
 export * from './clock.js';
 export * from './configuration.js';
 export * from './connections.js';
+export { makeDataFolder } from './data-folder.js';
 export * from './health.js';
 export type { KafkaSecurity } from './kafka-security.js';
 export * from './listening.js';

@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { inspect } from 'node:util';
 
 const REDACTED = '[redacted]';
@@ -44,4 +45,4 @@ export const redact = (text: string): string =>
 
 /** What may be shown of an error of unknown origin. */
 export const describeError = (error: unknown): string =>
-  redact(error instanceof Error ? error.message : String(error));
+  redact(isNativeError(error) || error instanceof Error ? error.message : String(error));

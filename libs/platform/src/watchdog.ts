@@ -4,7 +4,7 @@ import type { HealthCheck } from './health.js';
 /** A part of a worker's work that may stand still while the rest goes on, such as a partition. */
 export interface Workload {
   readonly name: string;
-  /** How much of it is waiting, in messages or events; 0 when there is none. */
+  /** How much of it is waiting, in messages or events; 0 when there is none, NaN when nobody can know. */
   readonly lag: number;
   /** Changes whenever some of it gets done, whatever it looks like. */
   readonly position: unknown;
@@ -38,7 +38,7 @@ export function createWatchdog(options: WatchdogOptions): HealthCheck {
   async function worst(): Promise<{ name: string; seconds: number }> {
     let found = { name: '', seconds: 0 };
     for (const { name, lag, position } of await look()) {
-      if (lag <= 0) {
+      if (!(lag > 0)) {
         seen.delete(name);
         continue;
       }

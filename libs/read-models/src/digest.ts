@@ -42,6 +42,8 @@ const PRIMARY_KEYS: Readonly<Record<ReadTable, string>> = {
   checkpoint: 'name',
   entries: 'tenant_id, account_id, revision',
   grants: 'tenant_id, account_id, period, revision',
+  rejected_grants: 'tenant_id, account_id, revision',
+  rejection_totals: 'tenant_id, account_id, period, day, reason, operation',
   snapshots: 'tenant_id, account_id, revision',
   usage_totals: 'tenant_id, account_id, period, day, operation, price_book_version',
 };

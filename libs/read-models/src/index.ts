@@ -9,10 +9,12 @@ export {
   fileDeadLetters,
   markRedriven,
   type DeadLetterFilter,
+  type Dismissal,
   type FiledDeadLetter,
 } from './operations/dead-letters.js';
 export * from './operations/parked-accounts.js';
 export * from './operations/redrive-queue.js';
+export * from './operations/set-aside.js';
 export { DEFAULT_PAGE, MAX_PAGE } from './page.js';
 export { SNAPSHOT_INTERVAL } from './projection/fold-batch.js';
 export * from './projection/projection.js';
@@ -21,8 +23,9 @@ export * from './queries/balance.js';
 export type { Entry } from './queries/entry.js';
 export * from './queries/explanation.js';
 export * from './queries/invoices.js';
+export * from './queries/rejected-grants.js';
 export * from './queries/statement.js';
-export * from './queries/usage-summary.js';
+export * from './queries/summary.js';
 export { UnanswerableQuestion } from './question.js';
 export * from './replacement.js';
 export * from './schema.js';

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { migrate } from '#libs/platform';
 import { OPERATIONS_MIGRATIONS } from './migrations/operations.js';
 import { READ_MIGRATIONS } from './migrations/read.js';
@@ -14,6 +14,8 @@ export const READ_TABLES = [
   'checkpoint',
   'entries',
   'grants',
+  'rejected_grants',
+  'rejection_totals',
   'snapshots',
   'usage_totals',
 ] as const;
@@ -24,6 +26,17 @@ export const migrateReadModels = (pool: Pool, schema: string = READ_SCHEMA): Pro
 
 export const migrateOperations = (pool: Pool): Promise<void> =>
   migrate(pool, OPS_SCHEMA, OPERATIONS_MIGRATIONS);
+
+/** Whether the tables are those that this program fills, no more and no less: a condition in SQL. */
+export const hasOwnTables = (schema: string): string =>
+  `(select count(*) from ${schemaName(schema)}.migration) = ${READ_MIGRATIONS.length}`;
+
+/** Throws when another program has migrated the tables: what is written here would leave some out. */
+export async function requireOwnTables(pool: Pool | ClientBase, schema: string): Promise<void> {
+  const { rows } = await pool.query<{ own: boolean }>(`select ${hasOwnTables(schema)} as own`);
+  if (rows[0]!.own) return;
+  throw new Error(`schema ${schema} was migrated by another version of this program`);
+}
 
 const SCHEMA_NAME = /^[a-z][a-z0-9_]{0,40}$/;
 

@@ -80,7 +80,7 @@ describe('dead-letters list', () => {
 
   it('prints a table', async () => {
     const { stdout } = await run('dead-letters', 'list', '--reason', 'conflict');
-    expect(stdout).toMatch(/^message +broker time +key +reason +redriven at +detail$/m);
+    expect(stdout).toMatch(/^message +broker time +key +reason +closed +detail$/m);
     expect(stdout).toMatch(
       /^ledger\.requests\/1\/2 .* dev\/alice +conflict .*first decided as v1:/m,
     );
@@ -195,7 +195,7 @@ describe('redrive', () => {
     expect(exit_code).toBe(2);
     expect(stderr).toContain('conflict is not redriven: its id was decided with other content');
     expect(await messagesOn(TOPICS.requests)).toEqual(before);
-    const open = await run('dead-letters', 'list', '--open', '--reason', 'conflict', '--json');
+    const open = await run('dead-letters', 'list', '--reason', 'conflict', '--json');
     expect(open.lines.filter(({ type }) => type === 'dead_letter')).toHaveLength(1);
   });
 

@@ -21,7 +21,7 @@ const COLUMNS: readonly Column[] = [
   { name: 'broker time', width: 24, align: 'left' },
   { name: 'key', width: 24, align: 'left' },
   { name: 'reason', width: 18, align: 'left' },
-  { name: 'redriven at', width: 24, align: 'left' },
+  { name: 'closed', width: 24, align: 'left' },
   { name: 'detail', width: 6, align: 'left' },
 ];
 
@@ -35,12 +35,21 @@ export async function listDeadLetters(
     tenant_id === undefined
       ? await allDeadLetters(pool, filter)
       : await deadLetters(pool, tenant_id, filter);
-  if (items.length === 0) out.report('page', { next_cursor }, () => 'no dead letters');
+  if (items.length === 0)
+    out.report('page', { next_cursor }, () =>
+      filter.open ? 'no open dead letters' : 'no dead letters',
+    );
   else out.report('page', { next_cursor }, () => tableHeader(COLUMNS));
   for (const letter of items) out.report('dead_letter', { ...letter }, () => lineOf(letter));
   if (next_cursor !== null)
     out.warn('more', { next_cursor }, () => `more: --cursor ${next_cursor}`);
   return EXIT.fine;
+}
+
+function closedText({ redriven_at, dismissed }: FiledDeadLetter): string {
+  if (redriven_at !== null) return `redriven ${redriven_at}`;
+  if (dismissed === null) return '';
+  return `dismissed ${dismissed.at} by ${dismissed.by}: ${dismissed.why}`.replaceAll(/\s+/g, ' ');
 }
 
 const lineOf = (letter: FiledDeadLetter): string =>
@@ -49,6 +58,6 @@ const lineOf = (letter: FiledDeadLetter): string =>
     letter.timestamp,
     letter.key ?? '(none)',
     letter.reason,
-    letter.redriven_at ?? '',
+    closedText(letter),
     `${letter.detail.replaceAll(/\s+/g, ' ')} (${originalBytes(letter)?.length ?? 0} bytes)`,
   ]);

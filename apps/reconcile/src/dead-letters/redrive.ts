@@ -138,10 +138,14 @@ async function publish(
   }
 }
 
-/** The same bytes, but for a request that left its time to the broker: it has that of its first message. */
+/**
+ * The same bytes, but for a request that left its time to the broker: it has that of its first message, or
+ * of when that was filed where the broker's clock was ahead.
+ */
 function valueOf(letter: FiledDeadLetter): OutgoingMessage['value'] {
   if (letter.value === null || letter.encoding !== 'utf8') return originalBytes(letter);
-  return withTimeOf(letter.value, letter.timestamp);
+  const { timestamp, filed_at } = letter;
+  return withTimeOf(letter.value, filed_at < timestamp ? filed_at : timestamp);
 }
 
 function messageOf(letter: FiledDeadLetter): OutgoingMessage {

@@ -171,7 +171,7 @@ async function replace(
 }
 
 const COLUMNS: readonly Column[] = [
-  { name: 'table', width: 13, align: 'left' },
+  { name: 'table', width: 16, align: 'left' },
   { name: 'rows live', width: 13, align: 'right' },
   { name: 'rows new', width: 13, align: 'right' },
   { name: '', width: 7, align: 'left' },

@@ -7,6 +7,8 @@ import {
   rowDifference,
   expectedAccountRow,
   grantKey,
+  rejectedGrantKey,
+  rejectionTotalKey,
   snapshotKey,
   usageTotalKey,
 } from './expected-rows.js';
@@ -131,7 +133,7 @@ async function checkRows(fold: AccountFold, stream: string, audit: AccountAudit)
     for (const key of expected.keys()) add('the row is missing', key);
   };
   const account_row = new Map([['', expectedAccountRow(account, head)]]);
-  const { usage_totals, grants, snapshots } = rows;
+  const { usage_totals, grants, rejection_totals, rejected_grants, snapshots } = rows;
   await compare(['account_differs', 'accounts'], tables.accounts, account_row, () => '');
   await compare(
     ['usage_total_differs', 'usage_totals'],
@@ -140,5 +142,17 @@ async function checkRows(fold: AccountFold, stream: string, audit: AccountAudit)
     usageTotalKey,
   );
   await compare(['grant_differs', 'grants'], tables.grants, grants, grantKey);
+  await compare(
+    ['rejection_total_differs', 'rejection_totals'],
+    tables.rejection_totals,
+    rejection_totals,
+    rejectionTotalKey,
+  );
+  await compare(
+    ['rejected_grant_differs', 'rejected_grants'],
+    tables.rejected_grants,
+    rejected_grants,
+    rejectedGrantKey,
+  );
   await compare(['snapshot_differs', 'snapshots'], tables.snapshots, snapshots, snapshotKey);
 }

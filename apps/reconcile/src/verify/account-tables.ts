@@ -45,6 +45,30 @@ export interface GrantRow extends Ids {
   readonly recorded_at: string;
 }
 
+export interface RejectionTotalRow extends Ids {
+  readonly period: string;
+  readonly day: string;
+  readonly reason: string;
+  readonly operation: string;
+  readonly requests: bigint;
+  readonly first_of_requests: bigint;
+  readonly lines: bigint;
+  readonly quantity: bigint;
+  readonly credits: bigint;
+}
+
+export interface RejectedGrantRow extends Ids {
+  readonly revision: bigint;
+  readonly request_id: string;
+  readonly reason: string;
+  readonly kind: string;
+  readonly asked_credits: bigint;
+  readonly paid_amount_minor: bigint | null;
+  readonly paid_currency: string | null;
+  readonly occurred_at: string;
+  readonly recorded_at: string;
+}
+
 export interface SnapshotRow extends Ids {
   readonly revision: bigint;
   readonly state_version: number;
@@ -57,6 +81,8 @@ export interface AccountTables {
   readonly entries: Cursor<EntryRow>;
   readonly usage_totals: Cursor<UsageTotalRow>;
   readonly grants: Cursor<GrantRow>;
+  readonly rejection_totals: Cursor<RejectionTotalRow>;
+  readonly rejected_grants: Cursor<RejectedGrantRow>;
   readonly snapshots: Cursor<SnapshotRow>;
 }
 
@@ -97,6 +123,21 @@ export async function openAccountTables(view: ReadView, schema: string): Promise
         'grants',
         `period, revision, grant_id, kind, credits, paid_amount_minor, paid_currency, recorded_at`,
         ', period, revision',
+      ),
+    ),
+    rejection_totals: await view.cursor<RejectionTotalRow>(
+      ordered(
+        'rejection_totals',
+        'period, day, reason, operation, requests, first_of_requests, lines, quantity, credits',
+        ', period, day, reason, operation',
+      ),
+    ),
+    rejected_grants: await view.cursor<RejectedGrantRow>(
+      ordered(
+        'rejected_grants',
+        `revision, request_id, reason, kind, asked_credits, paid_amount_minor, paid_currency,
+         occurred_at, recorded_at`,
+        ', revision',
       ),
     ),
     snapshots: await view.cursor<SnapshotRow>(

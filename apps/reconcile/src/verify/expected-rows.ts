@@ -1,19 +1,30 @@
 import { hash } from 'node:crypto';
-import { dayOf, type AccountEvent, type StreamHead } from '#libs/contracts';
+import { dayOf, type AccountEvent, type StreamHead, type UsageRejected } from '#libs/contracts';
 import { encodeAccount, STATE_VERSION, type Account } from '#libs/ledger';
 import { SNAPSHOT_INTERVAL } from '#libs/read-models';
-import type { AccountRow, GrantRow, SnapshotRow, UsageTotalRow } from './account-tables.js';
+import type {
+  AccountRow,
+  GrantRow,
+  RejectedGrantRow,
+  RejectionTotalRow,
+  SnapshotRow,
+  UsageTotalRow,
+} from './account-tables.js';
 
 /** The rows that follow from an account's events, by their key within the account. */
 export interface ExpectedRows {
   readonly usage_totals: Map<string, UsageTotalRow>;
   readonly grants: Map<string, GrantRow>;
+  readonly rejection_totals: Map<string, RejectionTotalRow>;
+  readonly rejected_grants: Map<string, RejectedGrantRow>;
   readonly snapshots: Map<string, SnapshotRow>;
 }
 
 export const newExpectedRows = (): ExpectedRows => ({
   usage_totals: new Map(),
   grants: new Map(),
+  rejection_totals: new Map(),
+  rejected_grants: new Map(),
   snapshots: new Map(),
 });
 
@@ -22,6 +33,11 @@ export const usageTotalKey = (row: Omit<UsageTotalRow, 'lines' | 'quantity' | 'c
   [row.period, row.day, row.operation, row.price_book_version].join('/');
 export const grantKey = (row: Pick<GrantRow, 'period' | 'revision'>): string =>
   `${row.period}/${row.revision}`;
+type RejectionTotalId = Pick<RejectionTotalRow, 'period' | 'day' | 'reason' | 'operation'>;
+export const rejectionTotalKey = (row: RejectionTotalId): string =>
+  [row.period, row.day, row.reason, row.operation].join('/');
+export const rejectedGrantKey = (row: Pick<RejectedGrantRow, 'revision'>): string =>
+  String(row.revision);
 export const snapshotKey = (row: Pick<SnapshotRow, 'revision'>): string => String(row.revision);
 
 /** Adds what an event makes of the rows; `account` is the fold up to and with it. */
@@ -80,9 +96,49 @@ function expectRowsOf(rows: ExpectedRows, event: AccountEvent, revision: bigint)
       return;
     }
     case 'UsageRejected':
-    case 'GrantRejected':
+      expectRejection(rows.rejection_totals, event);
+      return;
+    case 'GrantRejected': {
+      const { request_id, reason, kind, asked_credits, paid, occurred_at, recorded_at } = event;
+      const row: RejectedGrantRow = {
+        tenant_id,
+        account_id,
+        revision,
+        request_id,
+        reason,
+        kind,
+        asked_credits,
+        paid_amount_minor: paid ? BigInt(paid.amount_minor) : null,
+        paid_currency: paid?.currency ?? null,
+        occurred_at,
+        recorded_at,
+      };
+      rows.rejected_grants.set(rejectedGrantKey(row), row);
+      return;
+    }
     case 'GrantActivated':
     case 'CreditsExpired':
+  }
+}
+
+/** What was asked for, operation by operation: it has a price only when all of it has one. */
+function expectRejection(totals: ExpectedRows['rejection_totals'], event: UsageRejected): void {
+  const { tenant_id, account_id, period, reason } = event;
+  const asked = event.items ?? event.lines;
+  for (const operation of new Set(asked.map((line) => line.operation))) {
+    const of = { tenant_id, account_id, period, day: dayOf(event.occurred_at), reason, operation };
+    const key = rejectionTotalKey(of);
+    const total = totals.get(key);
+    const lines = asked.filter((line) => line.operation === operation);
+    const priced = event.lines.filter((line) => line.operation === operation);
+    totals.set(key, {
+      ...of,
+      requests: (total?.requests ?? 0n) + 1n,
+      first_of_requests: (total?.first_of_requests ?? 0n) + (asked[0] === lines[0] ? 1n : 0n),
+      lines: (total?.lines ?? 0n) + BigInt(lines.length),
+      quantity: lines.reduce((sum, { quantity }) => sum + BigInt(quantity), total?.quantity ?? 0n),
+      credits: priced.reduce((sum, { credits }) => sum + credits, total?.credits ?? 0n),
+    });
   }
 }
 

@@ -29,6 +29,8 @@ export const CHECKS = [
   'snapshot_differs',
   'usage_total_differs',
   'grant_differs',
+  'rejection_total_differs',
+  'rejected_grant_differs',
   // read models ↔ invoices
   'invoice_differs',
 ] as const;

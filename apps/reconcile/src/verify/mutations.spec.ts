@@ -12,13 +12,16 @@ import { STREAM_MUTATIONS } from '../../../../test/reconcile/stream-mutations.js
 import { TABLE_MUTATIONS } from '../../../../test/reconcile/table-mutations.js';
 import { CHECKS } from './findings.js';
 
+const CHF_5 = { amount_minor: 500, currency: 'CHF' };
+
 async function ledgerOfAlice(): Promise<AuditedLedger> {
   const ledger = await startAuditedLedger();
   await ledger.publish(TOPICS.requests, [
     grant('alice', 'g-1', 1_000, { paid: { amount_minor: 4_900, currency: 'EUR' } }),
     grant('alice', 'g-2', 50, { expires_at: '2026-03-01T00:00:00Z' }),
-    usage('alice', 'u-0', { operation: 'image.generation', quantity: 100 }),
+    usage('alice', 'u-0', { operation: 'image.generation', quantity: 100 }), // rejected
     usage('alice', 'u-1', { quantity: 3 }),
+    grant('carol', 'g-0', 9, { expires_at: '2026-01-01T00:00:00Z', paid: CHF_5 }), // rejected
   ]);
   await ledger.bus.publish(TOPICS.requests, [{ key: 'dev/bob', value: 'poison' }]);
   await ledger.settle();

@@ -18,6 +18,8 @@ export interface ReadModelSums {
   entries: number;
   usage_totals: number;
   grants: number;
+  rejection_totals: number;
+  rejected_grants: number;
   snapshots: number;
   granted: bigint;
   consumed: bigint;
@@ -53,6 +55,8 @@ export async function checkReadModels(
     entries: 0,
     usage_totals: 0,
     grants: 0,
+    rejection_totals: 0,
+    rejected_grants: 0,
     snapshots: 0,
     granted: 0n,
     consumed: 0n,
@@ -94,6 +98,8 @@ export async function checkReadModels(
 function addAccount(sums: ReadModelSums, { account, books, rows }: AccountFold): void {
   sums.usage_totals += rows.usage_totals.size;
   sums.grants += rows.grants.size;
+  sums.rejection_totals += rows.rejection_totals.size;
+  sums.rejected_grants += rows.rejected_grants.size;
   sums.snapshots += rows.snapshots.size;
   sums.granted += books.granted;
   sums.consumed += books.consumed;

@@ -60,6 +60,8 @@ function textOf(
       `${n(sums.expired)} expired + ${n(sums.granted - sums.consumed - sums.expired)} left`,
     `read models  ${counted(sums.accounts, 'account')}, ${counted(sums.entries, 'entry', 'entries')}, ` +
       `${counted(sums.usage_totals, 'usage total')}, ${counted(sums.grants, 'grant')}, ${counted(sums.snapshots, 'snapshot')}`,
+    `             ${counted(sums.rejection_totals, 'total')} of rejected usage, ` +
+      counted(sums.rejected_grants, 'rejected grant'),
     `             ${n(sums.available)} available, ${n(sums.reserved)} reserved`,
     `invoices     ${counted(invoices.invoices, 'invoice')}, ${counted(invoices.lines, 'line')}, ` +
       `${counted(invoices.purchases, 'purchase')}, ${counted(invoices.credits, 'credit')} = consumed`,

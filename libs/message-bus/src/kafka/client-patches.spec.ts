@@ -1,4 +1,3 @@
-import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
@@ -36,10 +35,44 @@ describe('client hazard 9: an idle connection costs nothing', () => {
   });
 });
 
-it('client hazard 5, F17: an offset out of range ends the consumer, and is never replaced', async () => {
-  const group = Object.create(ConsumerGroup.prototype) as ConsumerGroup;
-  const recovery = group.recoverFromOffsetOutOfRange({ topic: 'ledger.usage', partition: 3 });
-  await expect(recovery).rejects.toMatchObject({ name: 'OffsetLost', retriable: false });
+describe('client hazard 5, F17: an offset out of range', () => {
+  /** A group that wants offset 10, and the ranges that its log has one after the other. */
+  const groupAt10 = (...ranges: (readonly [begin: string | null, end: string | null])[]) => {
+    let looks = 0;
+    const cluster = {
+      refreshMetadata: async () => void looks++,
+      fetchTopicsOffset: async ([asked]: { fromBeginning: boolean }[]) => {
+        const [begin, end] = ranges[Math.min(looks, ranges.length) - 1]!;
+        return [
+          {
+            topic: 't',
+            partitions: [{ partition: 3, offset: asked!.fromBeginning ? begin : end }],
+          },
+        ];
+      },
+    };
+    const offsetManager = { nextOffset: () => '10' };
+    const group = Object.create(ConsumerGroup.prototype) as ConsumerGroup;
+    return Object.assign(group, { cluster, offsetManager });
+  };
+
+  it.each([
+    ['before its beginning', ['11', '20']],
+    ['beyond its end', ['0', '9']],
+  ] as const)('%s ends the consumer, and is never replaced', async (_, range) => {
+    const recovery = groupAt10(range).recoverFromOffsetOutOfRange({ topic: 't', partition: 3 });
+    await expect(recovery).rejects.toMatchObject({ name: 'OffsetLost', retriable: false });
+  });
+
+  it.each([
+    ['another leader has it', ['0', '10']],
+    ['nobody leads', [null, null]],
+  ] as const)('is fetched again when %s', async (_, range) => {
+    const group = groupAt10(['0', '9'], range);
+    await expect(
+      group.recoverFromOffsetOutOfRange({ topic: 't', partition: 3 }),
+    ).resolves.toBeUndefined();
+  });
 });
 
 describe('F28: a request whose time has passed while the event loop stood still', () => {
@@ -143,23 +176,6 @@ describe('client hazard 16: a fetch that failed', () => {
     const error = named('KafkaJSNotImplemented');
     await expect(group.recoverFromFetch(error)).rejects.toBe(error);
   });
-});
-
-it('a broker that is given up loses its connections', async () => {
-  const closed: string[] = [];
-  const broker = (nodeId: string, host: string) => ({
-    nodeId,
-    connectionPool: { host, port: 1 },
-    disconnect: async () => void closed.push(nodeId),
-  });
-  const brokers = { 1: broker('1', 'a'), 2: broker('2', 'b') };
-  const pool = Object.assign(Object.create(BrokerPool.prototype) as BrokerPool, {
-    brokers,
-    seedBroker: brokers[1],
-  });
-  pool.removeBroker({ host: 'b', port: 1 });
-  expect(closed).toEqual(['2']);
-  expect(Object.keys(pool.brokers)).toEqual(['1']);
 });
 
 describe('client hazard 6: a batch that a rebalance overtook', () => {

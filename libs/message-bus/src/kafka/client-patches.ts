@@ -1,13 +1,16 @@
 import type { Assigner, Batch, OffsetsByTopicPartition } from 'kafkajs';
 import BatchOf from 'kafkajs/src/consumer/batch.js';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
-import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
+import type { LogOffsets } from 'kafkajs/src/cluster/index.js';
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
-import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest.js';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { dropBroken } from './broker-patches.js';
 import './connection-patches.js';
+import './handshake-patch.js';
 import './runner-patch.js';
-import { brokenAddress, isAway, isMissing, isMoved, OffsetLost } from './errors.js';
+import { fetchedInTime } from './hanging-fetch.js';
+import { leaderless } from './leaderless.js';
+import { isAway, isMissing, isMoved, OffsetLost } from './errors.js';
 
 /** What one member of a group knows and does while it holds its partitions. */
 export interface Membership {
@@ -24,6 +27,8 @@ export interface Membership {
 export interface GroupHooks {
   /** Awaited before the member joins (again). `held` is undefined when all is lost already. */
   beforeJoin(held: Pick<Membership, 'heartbeat'> | undefined): Promise<void>;
+  /** Told again and again while nobody leads some of the partitions that it holds. */
+  leaderless?(partitions: readonly string[]): void;
   /** A rejection ends the consumer as a failed join does. */
   joined(membership: Membership): void | Promise<void>;
 }
@@ -46,8 +51,6 @@ for (const [patched, methods] of [
   [ConsumerGroup, GROUP_METHODS],
   [BatchOf, ['isEmptyDueToFiltering']],
   [RequestQueue, ['scheduleCheckPendingRequests']],
-  [SocketRequest, ['timeoutRequest']],
-  [BrokerPool, ['removeBroker']],
 ] as const) {
   for (const method of methods) {
     if (method in patched.prototype) continue;
@@ -77,8 +80,6 @@ export const isFetchedBy = (batch: Batch, membership: Membership): boolean =>
 const joining = new WeakMap<ConsumerGroup, Promise<void>>();
 const { joinAndSync, fetch, recoverFromFetch } = ConsumerGroup.prototype;
 const { scheduleCheckPendingRequests } = RequestQueue.prototype;
-const { timeoutRequest } = SocketRequest.prototype;
-const { removeBroker } = BrokerPool.prototype;
 
 /** Several fetchers may find at once that the group must be joined again: once is enough. */
 ConsumerGroup.prototype.joinAndSync = function (this: ConsumerGroup): Promise<void> {
@@ -106,7 +107,8 @@ async function join(group: ConsumerGroup): Promise<void> {
 
 ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: string) {
   const count = counts.get(this) ?? 0;
-  const batches = await fetch.call(this, nodeId);
+  askForLeaders(this);
+  const batches = await fetchedInTime(this, nodeId, count, () => fetch.call(this, nodeId));
   for (const batch of batches) {
     fetched_at.set(batch, count);
     // kafkajs goes on behind what holds no message, such as the marker of a transaction, and tells nobody:
@@ -115,6 +117,20 @@ ConsumerGroup.prototype.fetch = async function (this: ConsumerGroup, nodeId: str
   }
   return batches;
 };
+
+const LEADERLESS_PAUSE_MS = 1_000;
+const asked_at = new WeakMap<ConsumerGroup, number>();
+
+/** kafkajs only asks for a leader when it is refused by another, or after a minute (client hazard 18). */
+function askForLeaders(group: ConsumerGroup): void {
+  const now = performance.now();
+  if (now < (asked_at.get(group) ?? 0) + LEADERLESS_PAUSE_MS) return;
+  const partitions = leaderless(group.cluster, group.assigned());
+  if (partitions.length === 0) return;
+  asked_at.set(group, now);
+  hooksOf(group)?.leaderless?.(partitions);
+  void group.cluster.refreshMetadata().catch((error: Error) => dropBroken(group.cluster, error));
+}
 
 const RETRY_PAUSE_MS = 200;
 
@@ -126,41 +142,48 @@ const RETRY_PAUSE_MS = 200;
 ConsumerGroup.prototype.recoverFromFetch = async function (this: ConsumerGroup, error: Error) {
   const moved = isMoved(error);
   if (!moved && !isAway(error)) return recoverFromFetch.call(this, error);
-  const giveUpBroker = (why: Error) => {
-    const broken = brokenAddress(why);
-    if (broken !== undefined) this.cluster.removeBroker(broken); // then the leaders are asked for anew
-  };
-  giveUpBroker(error);
+  dropBroken(this.cluster, error); // then the leaders are asked for anew
   await sleep(RETRY_PAUSE_MS); // one that breaks at once, or takes no connection, is no hot loop
   if (!moved) return;
   await this.cluster.refreshMetadata().catch((unknown: Error) => {
     if (isMissing(unknown)) throw unknown; // the topic is gone: the membership ends and says so
-    giveUpBroker(unknown);
-  });
-};
-
-/** kafkajs leaves the connections of a broker that it gives up open, with whatever waits on them. */
-BrokerPool.prototype.removeBroker = function (this: BrokerPool, address) {
-  const before = Object.values(this.brokers);
-  removeBroker.call(this, address);
-  const kept = new Set(Object.values(this.brokers));
-  for (const broker of before)
-    if (!kept.has(broker)) void broker.disconnect().catch(() => undefined);
-};
-
-/** An event loop that stood still has not read yet what came in time: it does before this judges (F28). */
-SocketRequest.prototype.timeoutRequest = function (this: SocketRequest) {
-  setImmediate(() => {
-    if (this.duration === null) timeoutRequest.call(this);
+    dropBroken(this.cluster, unknown);
   });
 };
 
 /** kafkajs would go on at the beginning or the end: charged again, or never (client hazard 5). */
-ConsumerGroup.prototype.recoverFromOffsetOutOfRange = function ({ topic, partition }) {
-  return Promise.reject(
-    new OffsetLost(`the log of ${topic}/${partition} does not hold the offset to go on from`),
-  );
+ConsumerGroup.prototype.recoverFromOffsetOutOfRange = async function (
+  this: ConsumerGroup,
+  { topic, partition },
+) {
+  const wanted = Number(this.offsetManager.nextOffset(topic, partition));
+  for (let look = 1; look <= RANGE_LOOKS; look++) {
+    await sleep(RETRY_PAUSE_MS);
+    const isThere = await isInLog(this.cluster, topic, partition, wanted).catch(() => true);
+    if (isThere) return; // fetched again, from whoever leads now
+  }
+  throw new OffsetLost(`the log of ${topic}/${partition} does not hold the offset to go on from`);
 };
+
+/** A former leader that wakes up knows an older end until it hears that it leads no more. */
+const RANGE_LOOKS = 3;
+
+async function isInLog(
+  cluster: ConsumerGroup['cluster'],
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<boolean> {
+  await cluster.refreshMetadata();
+  const edge = async (fromBeginning: boolean) => {
+    const asked = { topic, partitions: [{ partition }], fromBeginning };
+    const [found] = (await cluster.fetchTopicsOffset([asked])) as LogOffsets[];
+    return found!.partitions[0]!.offset;
+  };
+  const [begin, end] = [await edge(true), await edge(false)];
+  if (begin === null || end === null) return true; // while nobody leads it nobody knows
+  return offset >= Number(begin) && offset <= Number(end);
+}
 
 /** kafkajs re-arms a timer of 1 ms for ever, on every connection (client hazard 9). */
 RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {

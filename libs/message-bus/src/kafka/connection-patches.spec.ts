@@ -106,4 +106,26 @@ describe('client hazard 17: one connection', () => {
     expect(connection.isConnected()).toBe(true);
     await connection.disconnect();
   });
+
+  it('F28: does not miss an answer of which some is still being read', async () => {
+    const connection = open();
+    await connection.connect();
+    let bytes = 0;
+    Object.defineProperty(connection.socket, 'bytesRead', { get: () => bytes });
+    const outcomes: string[] = [];
+    const request = connection.requestQueue.createSocketRequest({
+      entry: { correlationId: 1, resolve() {}, reject: ({ name }: Error) => outcomes.push(name) },
+      expectResponse: true,
+      sendRequest() {},
+    });
+    request.send();
+    request.timeoutRequest();
+    bytes += 65_536;
+    await sleep(10);
+    expect(outcomes).toEqual([]);
+    request.timeoutRequest();
+    await sleep(10);
+    expect(outcomes).toEqual(['KafkaJSRequestTimeoutError']);
+    await connection.disconnect();
+  });
 });

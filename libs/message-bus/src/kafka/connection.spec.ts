@@ -1,8 +1,17 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokersFunction } from 'kafkajs';
+import type BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import { Secret } from '#libs/platform';
-import { clientConfig, withAdmin, type KafkaConnection } from './connection.js';
+import { until } from '../../contract-bench.js';
+import {
+  clientConfig,
+  clusterOf,
+  createClient,
+  withAdmin,
+  type KafkaConnection,
+} from './connection.js';
 
 it('encrypts when it is asked to, and trusts whom it is told', () => {
   const tls = (given: Partial<KafkaConnection>) =>
@@ -84,6 +93,10 @@ const versions = Buffer.concat([
 const metadata = (port: number) =>
   Buffer.concat([int16(0, 1, 0, 1, 9), Buffer.from('127.0.0.1'), int16(0, port, 0, 0)]);
 
+interface Pooled {
+  readonly brokerPool: BrokerPool;
+}
+
 describe('client hazard 22: among brokers that take connections and answer nothing', () => {
   const silent = async () => (await listen(() => undefined)).broker;
   const working = async () =>
@@ -122,6 +135,48 @@ describe('client hazard 22: among brokers that take connections and answer nothi
       expect(await withAdmin(connection, async () => 'done')).toBe('done');
     }
   }, 30_000);
+
+  it('is not connected to one of them, asks it once, and then another', async () => {
+    const quiet = await listen(() => undefined);
+    const connection = { brokers: [quiet.broker], client_id, request_timeout_ms };
+    const cluster = clusterOf(createClient(connection));
+    for (const attempt of [1, 2]) {
+      await expect(cluster.connect()).rejects.toMatchObject({
+        name: 'KafkaJSConnectionError',
+        retriable: false,
+        broker: quiet.broker,
+      });
+      expect(cluster.isConnected()).toBe(false);
+      expect(quiet.requests).toHaveLength(attempt);
+    }
+    connection.brokers[0] = await working();
+    await cluster.connect().catch(() => {}); // of the seed that it had chosen already
+    await cluster.connect();
+    await cluster.refreshMetadata();
+    await cluster.disconnect();
+  });
+
+  it('is connected for none of those that wait for it together', async () => {
+    const connection = { brokers: [await silent()], client_id, request_timeout_ms };
+    const { brokerPool } = clusterOf(createClient(connection)) as unknown as Pooled;
+    await brokerPool.createSeedBroker();
+    const { seedBroker } = brokerPool;
+    const both = await Promise.allSettled([seedBroker!.connect(), seedBroker!.connect()]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  }, 15_000);
+
+  it('asks none any more when it was closed while it connected', async () => {
+    const quiet = await listen(() => undefined);
+    const connection = { brokers: [quiet.broker], client_id, request_timeout_ms };
+    const cluster = clusterOf(createClient(connection));
+    const connecting = cluster.connect().catch((error: Error) => error.name);
+    await until(() => quiet.requests.length === 1);
+    await cluster.disconnect();
+    expect(await connecting).toBe('KafkaJSConnectionError');
+    const opened = sockets.length;
+    await sleep(5 * request_timeout_ms); // longer than a second attempt would pause
+    expect([sockets.length, quiet.requests.length]).toEqual([opened, 1]);
+  });
 
   it('says which it has tried', async () => {
     const brokers = [await silent(), await silent()];

@@ -64,26 +64,31 @@ export function clientConfig(connection: KafkaConnection): KafkaConfig {
   // and Node warns of a leak that is none: the socket goes with the next attempt.
   config.socketFactory = (options) => {
     const socket = open(options).setMaxListeners(0);
-    newest.set(`${options.host}:${options.port}`, socket);
+    const broker = `${options.host}:${options.port}`;
+    newest.delete(broker); // or it would keep its place
+    newest.set(broker, socket);
     return socket;
   };
   return config;
 }
 
-/** The last connection that this process has begun to each broker. */
+/** The last connection that this process has begun to each broker, in the order in which they began. */
 const newest = new Map<string, Socket>();
 const isSilent = (broker: string) => newest.get(broker)?.bytesRead === 0;
+const longestAgo = (brokers: readonly string[]) =>
+  [...newest.keys()].find((broker) => brokers.includes(broker))!;
 
 /**
  * kafkajs begins with the first broker that it is given, and stays there when that takes connections but
  * answers nothing. So whoever begins, or begins again, is given another, and one that was silent last
- * only when all were. At random at first: a restart should not meet the same one again.
+ * only when all were: then the one that was tried longest ago, since kafkajs also takes a seed that it does
+ * not use. At random at first: a restart should not meet the same one again.
  */
 function seedsOf(brokers: readonly string[]): () => string[] {
   let next = Math.floor(Math.random() * brokers.length);
   return () => {
     const in_turn = [...brokers.slice(next), ...brokers.slice(0, next)];
-    const seed = in_turn.find((broker) => !isSilent(broker)) ?? in_turn[0]!;
+    const seed = in_turn.find((broker) => !isSilent(broker)) ?? longestAgo(brokers);
     next = (brokers.indexOf(seed) + 1) % brokers.length;
     return [seed];
   };
@@ -117,8 +122,6 @@ export async function withAdmin<T>(
     const begun = client.admin({ retry: RETRY });
     try {
       await begun.connect();
-      // Its second attempt to connect resolves although the broker did not answer the first.
-      await begun.describeCluster();
     } catch (error) {
       await begun.disconnect();
       throw error;

@@ -33,6 +33,8 @@ const COORDINATORS = new Set([
 /** A partition that does not drain for so long is paused, so that it does not hold up the others. */
 const PATIENCE_MS = 500;
 const DROPPED_PAUSE_MS = 50;
+/** How often it is told that nobody leads a partition. */
+const LEADERLESS_REPORT_MS = 10_000;
 /**
  * Both parts of a close that hangs take half of a shutdown: what is closed after it, such as the event
  * store's and the database's connections, still gets its turn. What is given up is delivered again.
@@ -45,7 +47,9 @@ export const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 4;
  */
 export async function startConsumer(client: Kafka, settings: ConsumerSettings): Promise<Consumer> {
   const { group, topics, max_batch, partitions, retry, session_timeout_ms } = settings;
-  const rebalance_timeout_ms = Math.max(session_timeout_ms, 2 * settings.hand_over_ms);
+  // Time to hand over, and to notice it and to find the coordinator while a broker hangs. Whoever is
+  // dead costs no more than its session whatever this is, so there is no need to be sparing.
+  const rebalance_timeout_ms = session_timeout_ms + settings.hand_over_ms;
   /** While it joins, a broker answers only when the others have joined too. */
   const patience_ms = rebalance_timeout_ms + session_timeout_ms;
   /** In force now; those before it may still be about to end. */
@@ -54,6 +58,7 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
   let running: Promise<void> | undefined;
   let stopWatching = () => {};
   let crashes = 0;
+  let leaderless_from = 0;
   let closing = false;
   const member = createGroupMember(settings, (held) => {
     // A pause outlives a rebalance; whoever fills up again is paused again.
@@ -97,6 +102,12 @@ export async function startConsumer(client: Kafka, settings: ConsumerSettings): 
       requireInForce();
       await member.hooks.beforeJoin(held);
       requireInForce(); // handing over takes its time
+    },
+    leaderless(names) {
+      const now = performance.now();
+      if (now < leaderless_from) return;
+      leaderless_from = now + LEADERLESS_REPORT_MS;
+      report(new Error(`nobody leads ${names.join(', ')}`), 1);
     },
     async joined(membership) {
       if (isInForce() && !closing) return member.hooks.joined(membership);

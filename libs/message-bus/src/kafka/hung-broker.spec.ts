@@ -39,25 +39,25 @@ describeKafka('three brokers, of which one hangs', () => {
   afterAll(() => kafka?.stop(), TIMEOUT_MS);
 
   /** A consumer, and a producer that writes to every partition again and again until it is stopped. */
-  const consuming = async () => {
+  const consuming = async (request_timeout_ms = REQUEST_TIMEOUT_MS) => {
     const group = `hung-${groups++}`;
     const limits = { session_timeout_ms: SESSION_TIMEOUT_MS, publish_timeout_ms: TIMEOUT_MS };
     const connect = () =>
-      connectBus(kafka.brokers, topics, PARTITIONS, limits, {
-        request_timeout_ms: REQUEST_TIMEOUT_MS,
-      });
+      connectBus(kafka.brokers, topics, PARTITIONS, limits, { request_timeout_ms });
     const [reader, writer] = [await connect(), await connect()];
     const got = Array.from({ length: PARTITIONS }, () => 0);
     const failures: string[] = [];
-    await reader.bus.consume({
-      group,
-      topics,
-      max_batch: 50,
-      handler: async (messages) => {
-        for (const { partition } of messages) got[partition]! += 1;
-      },
-      on_failure: (error) => failures.push((error as Error).message),
-    });
+    const join = ({ bus }: typeof reader) =>
+      bus.consume({
+        group,
+        topics,
+        max_batch: 50,
+        handler: async (messages) => {
+          for (const { partition } of messages) got[partition]! += 1;
+        },
+        on_failure: (error) => failures.push((error as Error).message),
+      });
+    await join(reader);
     let stop = false;
     const produce = async (partition: number) => {
       const key = keyIn(partition, PARTITIONS);
@@ -72,6 +72,8 @@ describeKafka('three brokers, of which one hangs', () => {
       group,
       reader,
       failures,
+      /** Another member of the group. */
+      joinAnother: async () => join(await connect()),
       /** Each of these partitions gets on. */
       async flow(some: readonly number[] = partitions) {
         const before = [...got];
@@ -131,6 +133,32 @@ describeKafka('three brokers, of which one hangs', () => {
       await flow();
       await end();
       expect(joins).toBe(joined);
+      expect(reader.fatal).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'client hazard 19: while a leader hangs, and is not given up, another member can join',
+    async () => {
+      const { group, reader, failures, flow, joinAnother, end } = await consuming(60_000);
+      await flow();
+      const { node, others } = await leaderAside(group);
+      const letGo = reader.hang(kafka.brokers[node - 1]!);
+      await sleep(2_000); // long enough to be seen
+      const joined = joins;
+      const since = performance.now();
+      const other = await joinAnother();
+      await until(() => other.assigned().length === PARTITIONS / 2);
+      await flow(others);
+      expect(performance.now() - since).toBeLessThan(6_000);
+      await sleep(1.5 * SESSION_TIMEOUT_MS); // nobody is thrown out
+      await flow(others);
+      expect(joins).toBe(joined + 2); // each once
+      expect(failures).toEqual([]);
+      letGo();
+      await flow();
+      await end();
       expect(reader.fatal).toEqual([]);
     },
     TIMEOUT_MS,

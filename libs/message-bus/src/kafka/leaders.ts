@@ -1,7 +1,8 @@
 import { backoffMs, SHUTDOWN_MS, within, type Backoff } from '#libs/platform';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker, Cluster } from 'kafkajs';
-import { brokenAddress, fatalCause } from './errors.js';
+import { dropBroken } from './broker-patches.js';
+import { fatalCause } from './errors.js';
 
 /** Who leads which partition, kept up while leaders move. */
 export interface Leaders {
@@ -13,7 +14,7 @@ export interface Leaders {
   recover(error: unknown): Promise<void>;
   /** Repeats what only reads, with recovery in between; rejects when it keeps failing. */
   repeat<T>(work: () => Promise<T>): Promise<T>;
-  /** The offset at which each partition of the topic begins or ends now. */
+  /** The offset at which each partition of the topic begins or ends now; NaN while nobody leads it. */
   logEdge(topic: string, edge: LogEdge): Promise<ReadonlyMap<number, number>>;
   /** Both. */
   logEnds(topic: string): Promise<LogEnds[]>;
@@ -27,7 +28,7 @@ export interface Leaders {
  */
 export type LogEdge = 'begin' | 'end';
 
-type LogEnds = { readonly partition: number } & { readonly [edge in LogEdge]: number };
+export type LogEnds = { readonly partition: number } & { readonly [edge in LogEdge]: number };
 
 const MOST_ATTEMPTS = 8;
 const CLOSE_TIMEOUT_MS = SHUTDOWN_MS / 8;
@@ -48,8 +49,13 @@ export async function openLeaders(
   let closed = false;
 
   const askAnew = async () => {
-    await cluster.connect();
-    await cluster.refreshMetadata();
+    try {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+    } catch (error) {
+      dropBroken(cluster, error); // or it may be the one that is asked again
+      throw error;
+    }
   };
   const leaders: Leaders = {
     of(topic, partition) {
@@ -65,8 +71,7 @@ export async function openLeaders(
     },
     recover(error) {
       if (closed) return Promise.reject(new Error('the message bus is closed'));
-      const address = brokenAddress(error);
-      if (address !== undefined) cluster.removeBroker(address);
+      dropBroken(cluster, error);
       recovering ??= askAnew().finally(() => (recovering = undefined));
       return recovering;
     },
@@ -87,10 +92,11 @@ export async function openLeaders(
         .map(({ partitionId }) => ({ partition: partitionId }));
       const fromBeginning = edge === 'begin';
       const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+      const offsets = found!.partitions as readonly { partition: number; offset: string | null }[];
       return new Map(
-        found!.partitions
+        offsets
           .toSorted((a, b) => a.partition - b.partition)
-          .map(({ partition, offset }) => [partition, Number(offset)]),
+          .map(({ partition, offset }) => [partition, offset === null ? NaN : Number(offset)]),
       );
     },
     async logEnds(topic) {

@@ -1,6 +1,6 @@
 import type { Batch } from 'kafkajs';
 import type { ReceivedMessage } from '../port.js';
-import type { Leaders } from './leaders.js';
+import type { Leaders, LogEnds } from './leaders.js';
 import { byLeader, fetchFrom, type Offsets } from './log-reader.js';
 import { receivedMessages } from './received.js';
 
@@ -14,7 +14,7 @@ export async function* scanTopic(
   leaders: Leaders,
   topic: string,
 ): AsyncGenerator<readonly ReceivedMessage[]> {
-  const logs = await leaders.repeat(() => leaders.logEnds(topic));
+  const logs = await leaders.repeat(() => wholeLog(leaders, topic));
   const offsets: Offsets = new Map(logs.map(({ partition, begin }) => [partition, begin]));
   const end_of = new Map(logs.map(({ partition, end }) => [partition, end]));
   const open = () => [...end_of.keys()].filter((one) => offsets.get(one)! < end_of.get(one)!);
@@ -27,6 +27,14 @@ export async function* scanTopic(
       if (messages.length > 0) yield messages;
     }
   }
+}
+
+async function wholeLog(leaders: Leaders, topic: string): Promise<LogEnds[]> {
+  const logs = await leaders.logEnds(topic);
+  const unknown = logs.filter(({ begin, end }) => Number.isNaN(begin + end));
+  if (unknown.length === 0) return logs;
+  const partitions = unknown.map(({ partition }) => `${topic}/${partition}`);
+  throw new Error(`nobody leads ${partitions.join(', ')}`);
 }
 
 /** One request to the first leader of what is left: the others have their turn when it is read. */

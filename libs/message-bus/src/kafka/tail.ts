@@ -7,6 +7,7 @@ import { byLeader, fetchFrom, type Offsets } from './log-reader.js';
 import { receivedMessages } from './received.js';
 
 const LIMITS = { max_wait_ms: 250, max_bytes: 4_000_000 };
+const LEADERLESS_PAUSE_MS = 1_000;
 
 interface TailSettings {
   readonly topic: string;
@@ -20,6 +21,7 @@ interface TailSettings {
 export async function startTail(leaders: Leaders, settings: TailSettings): Promise<Consumer> {
   const { topic, handler, on_error, retry } = settings;
   const logs = await leaders.repeat(() => leaders.logEnds(topic));
+  /** NaN until the log has a leader that says where it ends. */
   const offsets: Offsets = new Map(logs.map(({ partition, end }) => [partition, end]));
   const loops = new Set<number>();
   // While leaders move, two loops may want one partition: only one may ask for it.
@@ -35,11 +37,12 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
     }
   };
 
-  const ledBy = (leader: number) => byLeader(leaders, topic, offsets.keys()).get(leader) ?? [];
+  const led = () => byLeader(leaders, topic, known());
+  const known = () => [...offsets].filter(([, next]) => !Number.isNaN(next)).map(([one]) => one);
 
   const follow = async (leader: number) => {
     for (;;) {
-      const partitions = ledBy(leader).filter((partition) => !asked.has(partition));
+      const partitions = (led().get(leader) ?? []).filter((one) => !asked.has(one));
       if (closing || partitions.length === 0) return;
       for (const partition of partitions) asked.add(partition);
       try {
@@ -72,18 +75,36 @@ export async function startTail(leaders: Leaders, settings: TailSettings): Promi
 
   /** One loop per leader; a loop ends when its leader leads nothing (that is free) any more. */
   const startLoops = () => {
-    for (const leader of byLeader(leaders, topic, offsets.keys()).keys()) {
+    for (const leader of led().keys()) {
       if (loops.has(leader) || closing) continue;
       loops.add(leader);
       void follow(leader).finally(() => loops.delete(leader));
     }
   };
 
+  /** Whoever leads nothing has no loop that would notice when that changes. */
+  const seekLeaders = async () => {
+    const missing = [...offsets.keys()].filter((one) => leaders.of(topic, one) === undefined);
+    if (missing.length > 0) {
+      const names = missing.map((partition) => `${topic}/${partition}`);
+      await leaders.recover(new Error(`nobody leads ${names.join(', ')}`));
+    }
+    if (known().length < offsets.size) {
+      for (const { partition, end } of await leaders.logEnds(topic))
+        if (Number.isNaN(offsets.get(partition))) offsets.set(partition, end);
+    }
+    startLoops();
+  };
+  const timer = setInterval(() => {
+    void seekLeaders().catch((error: unknown) => closing || on_error(error));
+  }, LEADERLESS_PAUSE_MS);
+
   startLoops();
   return {
     assigned: () => [...offsets.keys()],
     async close() {
       closing = true; // which ends the loops, each with its answer
+      clearInterval(timer);
       await leaders.close();
     },
   };

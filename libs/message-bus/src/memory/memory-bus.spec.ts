@@ -34,6 +34,17 @@ messageBusContract({
   },
 });
 
+it('follows back a clock that was put right', async () => {
+  let now_ms = Date.parse('2026-01-31T13:00:00.000Z');
+  const bus = memoryMessageBus({ topics: ['t'], partitions: 1, now_ms: () => now_ms });
+  await bus.publish('t', [{ key: 'k', value: 'first' }]);
+  now_ms -= 3_600_000;
+  await bus.publish('t', [{ key: 'k', value: 'second' }]);
+  for await (const page of bus.scan('t')) {
+    expect(page.at(-1)!.timestamp).toBe('2026-01-31T12:00:00.000Z');
+  }
+});
+
 it('stamps with the time that it is given', async () => {
   let now_ms = Date.parse('2026-01-31T12:00:00.000Z');
   const bus = memoryMessageBus({ topics: ['t'], partitions: 1, now_ms: () => now_ms });

@@ -1,23 +1,16 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
-import {
-  chown,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  statfs,
-  writeFile,
-} from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { chown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { makeDataFolder, unusableFolder } from '../data-folder.js';
+import { CannotStart } from '../listening.js';
+import { lackOfRoom } from './disk-room.js';
 
 const run = promisify(execFile);
 
@@ -96,6 +89,7 @@ export async function initialise(files: ClusterFiles, settings: ServerSettings):
 const isMade = (files: ClusterFiles) => exists(join(files.folder, 'PG_VERSION'));
 
 async function makeCluster(files: ClusterFiles, settings: ServerSettings): Promise<void> {
+  await makeDataFolder(dirname(files.folder));
   const { initdb } = await binaries();
   const as = await account();
   // In containers every process may be number 1.
@@ -115,12 +109,16 @@ async function makeCluster(files: ClusterFiles, settings: ServerSettings): Promi
     // A group of its own, so that what initdb runs ends with it.
     const options = { ...as, env: environment, cwd: draft, detached: true };
     child = spawn(initdb, flags, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
-    await succeeded(child);
+    await succeeded(child, as && ` (as user ${ACCOUNT}, for root)`);
     await rename(secret, passwordFile(draft));
     await rename(draft, files.folder);
   } catch (error) {
-    // Another process was faster.
-    if (!(await isMade(files))) throw error;
+    if (await isMade(files)) return; // another process was faster
+    if (existsSync(files.folder))
+      throw new Error(`${files.folder} has no PG_VERSION: restore it from a backup`, {
+        cause: error,
+      });
+    throw error;
   } finally {
     process.off('exit', discard);
     await rm(draft, { recursive: true, force: true });
@@ -128,10 +126,11 @@ async function makeCluster(files: ClusterFiles, settings: ServerSettings): Promi
   }
 }
 
-async function succeeded(child: ChildProcess): Promise<void> {
+async function succeeded(child: ChildProcess, as = ''): Promise<void> {
   const said = text(child.stderr!);
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  if (code !== 0) throw new Error(`initdb ended with ${signal ?? code}: ${await said}`);
+  if (code !== 0)
+    throw new Error(`initdb${as} ended with ${signal ?? code}: ${(await said).trim()}`);
 }
 
 /** While this process exits, when nothing can be waited for, nor logged. */
@@ -238,7 +237,9 @@ export async function startServer(
     `${name}=${value}`,
   ]);
   const { postgres } = await binaries();
-  const log = await open(files.log, 'a', 0o600);
+  const log = await open(files.log, 'a', 0o600).catch((error: unknown) => {
+    throw unusableFolder(dirname(files.folder), error);
+  });
   const child = spawn(postgres, ['-D', files.folder, ...flags], {
     ...(await account()),
     env: environment,
@@ -254,26 +255,18 @@ export async function startServer(
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await isReady(files, child.pid))) {
     if (ended !== undefined) {
-      const why = `${ended}${await fullDisk(files)}, see ${files.log}`;
-      throw new Error(`Postgres did not start: ${why}`);
+      // Its log cannot say so when it lies on the same disk.
+      const why = [ended, await lackOfRoom(files.folder), `see ${files.log}`];
+      throw new CannotStart(`Postgres did not start: ${why.filter(Boolean).join(', ')}`);
     }
     if (performance.now() > deadline) {
       child.kill('SIGQUIT');
-      throw new Error(`Postgres did not start within ${START_TIMEOUT_MS} ms, see ${files.log}`);
+      throw new CannotStart(
+        `Postgres did not start within ${START_TIMEOUT_MS} ms, see ${files.log}`,
+      );
     }
     await sleep(20);
   }
-}
-
-/** A segment of the write-ahead log, without which it cannot start. */
-const LEAST_ROOM_BYTES = 16 * 1024 * 1024;
-
-/** Its log cannot say so when it lies on the same disk. */
-async function fullDisk({ folder }: ClusterFiles): Promise<string> {
-  const room = await statfs(folder).catch(() => undefined);
-  if (room === undefined) return '';
-  const bytes = room.bavail * room.bsize;
-  return bytes < LEAST_ROOM_BYTES ? `, its disk is full (${bytes} bytes are left)` : '';
 }
 
 async function isReady(files: ClusterFiles, pid: number | undefined): Promise<boolean> {

@@ -94,6 +94,24 @@ it('keeps the data from one start to the next, and listens on loopback only', as
   expect(await query(second.url, 'select seven from kept')).toEqual([{ seven: 7 }]);
 });
 
+it('says what is wrong with a data directory that holds half a cluster', async () => {
+  await mkdir(join(data_dir, 'postgres', 'base'), { recursive: true });
+  await expect(start('own')).rejects.toMatchObject({
+    name: 'CannotStart',
+    message: expect.stringMatching(/cannot be used: .*postgres has no PG_VERSION: restore it/),
+  });
+});
+
+it('says that its log cannot be written', async () => {
+  await (await start('own')).stop();
+  await rm(join(data_dir, 'postgres.log'));
+  await mkdir(join(data_dir, 'postgres.log'));
+  await expect(start('own')).rejects.toMatchObject({
+    name: 'CannotStart',
+    message: expect.stringMatching(/cannot be used: EISDIR.*postgres\.log/),
+  });
+});
+
 it('one process owns a data directory, another may share it', async () => {
   const owner = await owningProcess();
   await expect(start('own')).rejects.toMatchObject({

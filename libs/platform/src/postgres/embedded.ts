@@ -1,7 +1,8 @@
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { unusableFolder } from '../data-folder.js';
 import { CannotStart } from '../listening.js';
 import * as cluster from './cluster-process.js';
 import { serverPort } from './server-port.js';
@@ -49,14 +50,16 @@ const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
 /**
  * Postgres out of npm, on a free loopback port, with its data in a directory. A server that a killed
  * process left behind is adopted. If the server dies while owned, it is started again on the same port.
+ * Throws CannotStart with what is in the way.
  */
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
   const files = cluster.clusterFiles(options.data_dir);
   const settings = { fsync: options.fsync };
-  await mkdir(options.data_dir, { recursive: true });
-  await cluster.initialise(files, settings);
+  await cluster.initialise(files, settings).catch((error: unknown) => {
+    throw unusableFolder(options.data_dir, error);
+  });
 
   const lease = await takeOwnership(files, settings, options.access);
   if (lease.client !== undefined) return own(files, settings, lease, options.on_error);

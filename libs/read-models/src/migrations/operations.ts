@@ -40,4 +40,31 @@ comment on table parked_accounts is
   'Accounts whose requests are set aside: deciding the one at this coordinate failed.';
 `,
   },
+  {
+    name: 'set aside',
+    sql: `
+create table set_aside (
+  timestamp timestamptz not null,
+  topic text collate "C" not null,
+  partition int not null,
+  "offset" bigint not null,
+  set_aside_at timestamptz not null default now(),
+  primary key (timestamp, topic, partition, "offset")
+);
+comment on table set_aside is
+  'Requests that the broker stamped far ahead, each by coordinate and stamp: no writer decides them.';
+`,
+  },
+  {
+    name: 'dismissed dead letters',
+    sql: `
+alter table dead_letters
+  add column dismissed_at timestamptz,
+  add column dismissed_by text,
+  add column dismissed_why text;
+comment on column dead_letters.dismissed_at is 'When a person said that nothing is left to be done.';
+create index dead_letters_open on dead_letters (id)
+  where redriven_at is null and dismissed_at is null;
+`,
+  },
 ];

@@ -92,4 +92,71 @@ comment on table snapshots is
   'Folded state at every thousandth revision: a look into the past folds fewer events than that.';
 `,
   },
+  {
+    // Tables that hold events already are filled from them, as the projection would have done.
+    name: 'rejections',
+    sql: `
+lock table checkpoint in exclusive mode;
+
+create table rejection_totals (
+  tenant_id text collate "C" not null,
+  account_id text collate "C" not null,
+  period text collate "C" not null,
+  day date not null,
+  reason text collate "C" not null,
+  operation text collate "C" not null,
+  requests bigint not null,
+  first_of_requests bigint not null,
+  lines bigint not null,
+  quantity numeric not null,
+  credits numeric not null,
+  primary key (tenant_id, account_id, period, day, reason, operation)
+) with (fillfactor = 50);
+comment on table rejection_totals is
+  'Usage that was rejected: period and day of occurred_at, reason, operation.';
+comment on column rejection_totals.requests is 'Requests with a line of this operation.';
+comment on column rejection_totals.first_of_requests is
+  'Requests whose first line is of this operation: summed over operations, each request counts once.';
+comment on column rejection_totals.credits is 'What it would have cost, as far as it was priced.';
+create index rejection_totals_day on rejection_totals (tenant_id, day);
+
+create table rejected_grants (
+  tenant_id text collate "C" not null,
+  account_id text collate "C" not null,
+  revision bigint not null,
+  request_id text collate "C" not null,
+  reason text not null,
+  kind text not null,
+  asked_credits bigint not null,
+  paid_amount_minor bigint,
+  paid_currency text,
+  occurred_at timestamptz not null,
+  recorded_at timestamptz not null,
+  primary key (tenant_id, account_id, revision)
+);
+comment on table rejected_grants is 'Grants that were rejected; what was paid for one is owed back.';
+create index rejected_grants_time
+  on rejected_grants (tenant_id, occurred_at, account_id, revision);
+
+insert into rejection_totals
+select tenant_id, account_id, event ->> 'period', left(event ->> 'occurred_at', 10)::date,
+       event ->> 'reason', line ->> 'operation', count(distinct revision),
+       count(*) filter (where place = 1), count(*), sum((line ->> 'quantity')::numeric),
+       coalesce(sum((line ->> 'credits')::numeric), 0)
+from (select tenant_id, account_id, revision, data::json as event
+      from entries where data like '{"type":"UsageRejected",%') rejected
+cross join lateral json_array_elements(
+  case json_array_length(event -> 'lines') when 0 then event -> 'items' else event -> 'lines' end
+) with ordinality listed(line, place)
+group by 1, 2, 3, 4, 5, 6;
+
+insert into rejected_grants
+select tenant_id, account_id, revision, event ->> 'request_id', event ->> 'reason',
+       event ->> 'kind', (event ->> 'asked_credits')::bigint,
+       (event -> 'paid' ->> 'amount_minor')::bigint, event -> 'paid' ->> 'currency',
+       (event ->> 'occurred_at')::timestamptz, (event ->> 'recorded_at')::timestamptz
+from (select tenant_id, account_id, revision, data::json as event
+      from entries where data like '{"type":"GrantRejected",%') rejected;
+`,
+  },
 ];

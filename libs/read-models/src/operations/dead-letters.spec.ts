@@ -51,6 +51,7 @@ it.each([
       tenant_id: key?.startsWith('acme/') ? 'acme' : null,
       filed_at: expect.any(String),
       redriven_at: null,
+      dismissed: null,
     },
   ]);
   expect(originalBytes(items[0]!)).toEqual(originalBytes(filed));

@@ -20,6 +20,14 @@ export interface FiledDeadLetter extends DeadLetter {
   readonly tenant_id: string | null;
   readonly filed_at: Instant;
   readonly redriven_at: Instant | null;
+  /** By a person who says that nothing is left to be done. */
+  readonly dismissed: Dismissal | null;
+}
+
+export interface Dismissal {
+  readonly at: Instant;
+  readonly by: string;
+  readonly why: string;
 }
 
 /** Files each coordinate once: filing again changes nothing. Returns how many were new. */
@@ -70,7 +78,7 @@ function claimedTenant({ value, encoding }: DeadLetter): unknown {
 }
 
 export interface DeadLetterFilter extends PageRequest {
-  /** Only those that were not redriven yet. */
+  /** Only those that were neither redriven nor dismissed. */
   readonly open?: boolean | undefined;
   /** Only those that are here for one of these reasons. */
   readonly reasons?: readonly DeadLetterReason[] | undefined;
@@ -100,11 +108,17 @@ export interface DeadLetterRow extends MessageCoordinate {
   timestamp: Instant;
   filed_at: Instant;
   redriven_at: Instant | null;
+  dismissed_at: Instant | null;
+  dismissed_by: string | null;
+  dismissed_why: string | null;
 }
 
 /** Columns of a DeadLetterRow. */
 export const DEAD_LETTER_COLUMNS = `id, topic, partition, "offset", tenant_id, key, value, headers,
-  reason, detail, timestamp, filed_at, redriven_at`;
+  reason, detail, timestamp, filed_at, redriven_at, dismissed_at, dismissed_by, dismissed_why`;
+
+/** What waits for a person. */
+export const IS_OPEN = 'redriven_at is null and dismissed_at is null';
 
 async function select(
   pool: Pool,
@@ -116,7 +130,7 @@ async function select(
     `select ${DEAD_LETTER_COLUMNS}
      from ${OPS_SCHEMA}.dead_letters
      where ($1::text is null or tenant_id = $1) and ($2::int8 is null or id < $2)
-       and (redriven_at is null or not $3::bool) and ($4::text[] is null or reason = any($4))
+       and (not $3::bool or ${IS_OPEN}) and ($4::text[] is null or reason = any($4))
      order by id desc limit $5::int8`,
     [
       tenant_id,
@@ -144,6 +158,10 @@ export const filedOf = (row: DeadLetterRow): FiledDeadLetter => ({
   tenant_id: row.tenant_id,
   filed_at: row.filed_at,
   redriven_at: row.redriven_at,
+  dismissed:
+    row.dismissed_at === null
+      ? null
+      : { at: row.dismissed_at, by: row.dismissed_by!, why: row.dismissed_why! },
 });
 
 /** Notes that these were published again. Returns how many were not marked before. */

@@ -2,11 +2,18 @@ import { deadLetterOf, type AccountKey, type DeadLetterReason } from '#libs/cont
 import type pg from 'pg';
 import { freshDatabase, type TestDatabase } from '../../../../test/postgres.js';
 import { migrateOperations } from '../schema.js';
-import { fileDeadLetters, markRedriven, type FiledDeadLetter } from './dead-letters.js';
 import {
+  allDeadLetters,
+  fileDeadLetters,
+  markRedriven,
+  type FiledDeadLetter,
+} from './dead-letters.js';
+import {
+  dismissLetters,
   lettersToRedrive,
   newestDeadLetter,
   openDeadLetters,
+  type LetterFilter,
   type RedriveFilter,
 } from './redrive-queue.js';
 
@@ -87,4 +94,57 @@ it('takes only what is asked for, is a request, and was not redriven', async () 
     { reason: 'account_parked', letters: 3 },
     { reason: 'conflict', letters: 1 },
   ]);
+});
+
+describe('dismissing', () => {
+  const note = { by: 'alice', why: 'ids were \0 reused' };
+  const letters = [
+    letter({ offset: 1, second: 1, reason: 'conflict' }),
+    letter({ offset: 2, second: 2, reason: 'conflict', key: 'acme/b' }),
+    letter({ offset: 3, second: 3, reason: 'conflict', key: 'other/a' }),
+    letter({ offset: 4, second: 4 }),
+  ];
+  beforeEach(() => fileDeadLetters(pool, letters));
+
+  const openOffsets = async () =>
+    (await allDeadLetters(pool, { open: true })).items.map(({ source }) => source.offset);
+
+  it.each<[LetterFilter, number[]]>([
+    [{}, []],
+    [{ reasons: ['conflict'] }, [4]],
+    [{ reasons: ['conflict'], tenant_id: 'acme' }, [4, 3]],
+    [{ account: 'acme/b' as AccountKey }, [4, 3, 1]],
+    [{ source: letters[2]!.source }, [4, 2, 1]],
+  ])('closes what is asked for: %j', async (filter, left) => {
+    expect(await dismissLetters(pool, filter, note)).toBe(4 - left.length);
+    expect(await openOffsets()).toEqual(left);
+    expect((await allDeadLetters(pool)).items).toHaveLength(4);
+  });
+
+  it('keeps the first note, and leaves what was redriven', async () => {
+    const { source } = letters[0]!;
+    await markRedriven(pool, [letters[1]!.source]);
+    await dismissLetters(pool, { source }, note);
+    expect(await dismissLetters(pool, {}, { by: 'bob', why: 'again' })).toBe(2);
+    const { items } = await allDeadLetters(pool);
+    expect(items.map(({ dismissed }) => dismissed?.by)).toEqual(['bob', 'bob', undefined, 'alice']);
+    expect(items.at(-1)!.dismissed).toEqual({
+      at: expect.stringMatching(/Z$/),
+      by: 'alice',
+      why: 'ids were \ufffd reused',
+    });
+    expect(await openDeadLetters(pool)).toEqual([]);
+  });
+
+  it('takes them out of the queue, but for one that is named', async () => {
+    await dismissLetters(pool, { reasons: ['account_parked'] }, note);
+    expect(await offsets({})).toEqual([1, 2, 3]);
+    expect(await offsets({ source: letters[3]!.source })).toEqual([4]);
+  });
+
+  it('outlasts a letter that is filed again', async () => {
+    await dismissLetters(pool, {}, note);
+    await fileDeadLetters(pool, letters);
+    expect(await openOffsets()).toEqual([]);
+  });
 });

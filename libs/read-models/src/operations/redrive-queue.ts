@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import {
   REQUEST_TOPICS,
+  storableText,
   type AccountKey,
   type DeadLetterReason,
   type MessageCoordinate,
@@ -10,17 +11,21 @@ import { OPS_SCHEMA } from '../schema.js';
 import {
   DEAD_LETTER_COLUMNS,
   filedOf,
+  IS_OPEN,
   type DeadLetterRow,
   type FiledDeadLetter,
 } from './dead-letters.js';
 
 /** Which dead letters; what is undefined does not narrow it down. */
-export interface RedriveFilter {
+export interface LetterFilter {
   readonly reasons?: readonly DeadLetterReason[] | undefined;
   /** By the key of the message, unless its content names another: then it is nobody's. */
   readonly tenant_id?: string | undefined;
   readonly account?: AccountKey | undefined;
   readonly source?: MessageCoordinate | undefined;
+}
+
+export interface RedriveFilter extends LetterFilter {
   /** Filed up to this one, see newestDeadLetter. */
   readonly up_to?: bigint | undefined;
 }
@@ -35,7 +40,7 @@ export async function newestDeadLetter(pool: Pool): Promise<bigint> {
 
 /**
  * Requests among the dead letters that were not redriven yet, in the order in which they stood on the
- * bus: by the broker's time, and by offset within a partition. `after` is the last of the page before.
+ * bus: by the broker's time, and by offset within a partition. Dismissed ones only by `source`. `after` is the last of the page before.
  */
 export async function lettersToRedrive(
   pool: Pool,
@@ -46,7 +51,8 @@ export async function lettersToRedrive(
   const { rows } = await pool.query<DeadLetterRow>(
     `select ${DEAD_LETTER_COLUMNS}
      from ${OPS_SCHEMA}.dead_letters
-     where redriven_at is null and topic = any($1::text[])
+     where redriven_at is null and (dismissed_at is null or $4::text is not null)
+       and topic = any($1::text[])
        and ($2::text[] is null or reason = any($2))
        and ($3::bytea is null or key = $3)
        and ($4::text is null or (topic, partition, "offset") = ($4, $5::int, $6::int8))
@@ -74,13 +80,44 @@ export async function lettersToRedrive(
   return rows.map(filedOf);
 }
 
-/** How many dead letters were not redriven yet, by reason, the most first. */
+/**
+ * Notes who says of which open letters that nothing is left to be done, and why. The first note stands.
+ * Returns how many there were.
+ */
+export async function dismissLetters(
+  pool: Pool,
+  { reasons, tenant_id, account, source }: LetterFilter,
+  { by, why }: { readonly by: string; readonly why: string },
+): Promise<number> {
+  const { rowCount } = await pool.query(
+    `update ${OPS_SCHEMA}.dead_letters
+     set dismissed_at = now(), dismissed_by = $1, dismissed_why = $2
+     where ${IS_OPEN}
+       and ($3::text[] is null or reason = any($3))
+       and ($4::text is null or tenant_id = $4)
+       and ($5::bytea is null or key = $5)
+       and ($6::text is null or (topic, partition, "offset") = ($6, $7::int, $8::int8))`,
+    [
+      storableText(by),
+      storableText(why),
+      reasons && textArray(reasons),
+      tenant_id,
+      account === undefined ? null : Buffer.from(account),
+      source?.topic,
+      source?.partition,
+      source?.offset,
+    ],
+  );
+  return rowCount ?? 0;
+}
+
+/** How many dead letters are open, by reason, the most first. */
 export async function openDeadLetters(
   pool: Pool,
 ): Promise<{ readonly reason: DeadLetterReason; readonly letters: number }[]> {
   const { rows } = await pool.query<{ reason: DeadLetterReason; letters: bigint }>(
     `select reason, count(*) as letters from ${OPS_SCHEMA}.dead_letters
-     where redriven_at is null group by reason order by letters desc, reason`,
+     where ${IS_OPEN} group by reason order by letters desc, reason`,
   );
   return rows.map(({ reason, letters }) => ({ reason, letters: Number(letters) }));
 }

@@ -3,6 +3,7 @@ import { encodeAccount, evolve } from '#libs/ledger';
 import { entryKey } from '../entry-key.js';
 import type { FoldedAccount } from './folded-account.js';
 import { brokenAt, readStoredEvent, type StoredEvent } from './projected-event.js';
+import { addToRejections } from './rejection-totals.js';
 import { newRows, type Rows } from './rows.js';
 import { addToTotals } from './usage-totals.js';
 
@@ -57,7 +58,11 @@ function foldEvent(folded: FoldedAccount, stored: StoredEvent, rows: Rows): void
       rows.grants.push({ ...event, revision });
       break;
     case 'UsageRejected':
+      addToRejections(rows.rejection_totals, event);
+      break;
     case 'GrantRejected':
+      rows.rejected_grants.push({ ...event, revision });
+      break;
     case 'GrantActivated':
     case 'CreditsExpired':
       break;

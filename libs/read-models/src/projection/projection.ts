@@ -6,7 +6,7 @@ import {
   type Instant,
 } from '#libs/contracts';
 import { projectedUpTo, type Checkpoint } from '../checkpoint.js';
-import { READ_SCHEMA } from '../schema.js';
+import { READ_SCHEMA, requireOwnTables } from '../schema.js';
 import { AccountCache } from './account-cache.js';
 import { foldBatch } from './fold-batch.js';
 import { loadAccounts, newAccount, type FoldedAccount } from './folded-account.js';
@@ -15,7 +15,7 @@ import { requireRepeated } from './repeated-events.js';
 import type { Rows } from './rows.js';
 import { writeRows } from './write-rows.js';
 
-/** Another projector moved the checkpoint: load it and go on from there. */
+/** Another projector moved the checkpoint, or migrated the tables: load it and go on from there. */
 export class CheckpointMoved extends Error {
   override readonly name = 'CheckpointMoved';
 }
@@ -32,7 +32,10 @@ export interface Applied {
 
 /** Writes the read models. After any rejection it stands still until loadCheckpoint is called. */
 export interface Projection {
-  /** Where to read on; null: from the beginning. Waits for what is being written, forgets the rest. */
+  /**
+   * Where to read on; null: from the beginning. Waits for what is being written, forgets the rest.
+   * Rejects when another version of this program has migrated the tables.
+   */
   loadCheckpoint(): Promise<Checkpoint | null>;
   /**
    * Projects the next events of the global order, at most MAX_PROJECTION_BATCH, in one transaction
@@ -127,6 +130,7 @@ export function createProjection(pool: Pool, options: ProjectionOptions = {}): P
     async loadCheckpoint() {
       await Promise.allSettled([folding, writing]);
       cache.clear();
+      await requireOwnTables(pool, schema);
       const { checkpoint } = await projectedUpTo(pool, schema);
       tip = checkpoint;
       folding = writing = Promise.resolve();

@@ -1,5 +1,6 @@
-import type { CreditsGranted, Instant } from '#libs/contracts';
+import type { CreditsGranted, GrantRejected, Instant } from '#libs/contracts';
 import type { StoredEvent } from './projected-event.js';
+import type { RejectionTotal } from './rejection-totals.js';
 import type { UsageTotal } from './usage-totals.js';
 
 /** What one batch writes, all of it in one statement. */
@@ -24,6 +25,8 @@ export interface Rows {
   }[];
   readonly usage_totals: Map<string, UsageTotal>;
   readonly grants: (CreditsGranted & { readonly revision: number })[];
+  readonly rejection_totals: Map<string, RejectionTotal>;
+  readonly rejected_grants: (GrantRejected & { readonly revision: number })[];
   readonly snapshots: {
     readonly tenant_id: string;
     readonly account_id: string;
@@ -42,6 +45,8 @@ export const newRows = (): Rows => ({
   accounts: [],
   usage_totals: new Map(),
   grants: [],
+  rejection_totals: new Map(),
+  rejected_grants: [],
   snapshots: [],
   repeated: [],
   last: undefined,

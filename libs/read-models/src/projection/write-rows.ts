@@ -2,13 +2,15 @@ import type { Pool } from 'pg';
 import { STATE_VERSION } from '#libs/ledger';
 import { hexArray, int8Array, textArray, uuidArray } from '#libs/platform';
 import type { Checkpoint } from '../checkpoint.js';
-import { schemaName } from '../schema.js';
+import { hasOwnTables, schemaName } from '../schema.js';
+import type { RejectionTotal } from './rejection-totals.js';
 import type { Rows } from './rows.js';
 import type { UsageTotal } from './usage-totals.js';
 
 /**
  * One statement and so one transaction: the checkpoint moves from exactly where this projection left
- * it, and only then is anything written. Two projectors meet at the checkpoint's row lock. The arrays are
+ * it, and only then is anything written. Two projectors meet at the checkpoint's row lock. One that was
+ * left running beside a newer one writes nothing: it would leave the newer tables out. The arrays are
  * unnested side by side in the select list: in `from`, each would be written out as a table of its own.
  */
 const writeSql = (s: string) => `
@@ -18,6 +20,7 @@ with moved as (
       events = c.events + cardinality($7::text[])
   where c.name = 'ledger'
     and c.position is not distinct from $4::text and c.event_id is not distinct from $5::uuid
+    and ${hasOwnTables(s)}
   returning true),
 entries as (
   insert into ${s}.entries (tenant_id, account_id, revision, key, chain, data)
@@ -55,10 +58,32 @@ grants as (
 snapshots as (
   insert into ${s}.snapshots (tenant_id, account_id, revision, state, state_version)
   select unnest($40::text[]), unnest($41::text[]), unnest($42::int8[]), unnest($43::text[]), $6::int
+  from moved),
+rejection_totals as (
+  insert into ${s}.rejection_totals as t (tenant_id, account_id, period, day, reason, operation,
+                                          requests, first_of_requests, lines, quantity, credits)
+  select unnest($44::text[]), unnest($45::text[]), unnest($46::text[]), unnest($47::text[])::date,
+         unnest($48::text[]), unnest($49::text[]),
+         unnest($50::int8[]), unnest($51::int8[]), unnest($52::int8[]), unnest($53::int8[]),
+         unnest($54::int8[])
+  from moved
+  on conflict (tenant_id, account_id, period, day, reason, operation) do update
+  set requests = t.requests + excluded.requests,
+      first_of_requests = t.first_of_requests + excluded.first_of_requests,
+      lines = t.lines + excluded.lines, quantity = t.quantity + excluded.quantity,
+      credits = t.credits + excluded.credits),
+rejected_grants as (
+  insert into ${s}.rejected_grants (tenant_id, account_id, revision, request_id, reason, kind,
+                                    asked_credits, paid_amount_minor, paid_currency, occurred_at,
+                                    recorded_at)
+  select unnest($55::text[]), unnest($56::text[]), unnest($57::int8[]), unnest($58::text[]),
+         unnest($59::text[]), unnest($60::text[]), unnest($61::int8[]),
+         unnest($62::int8[]), unnest($63::text[]), unnest($64::text[])::timestamptz,
+         unnest($65::text[])::timestamptz
   from moved)
 select from moved`;
 
-/** False when the checkpoint stands elsewhere: nothing was written. */
+/** False when the checkpoint stands elsewhere, or the tables are a newer program's: nothing was written. */
 export async function writeRows(
   pool: Pool,
   schema: string,
@@ -80,6 +105,8 @@ export async function writeRows(
       ...totalColumns([...rows.usage_totals.values()]),
       ...grantColumns(rows.grants),
       ...snapshotColumns(rows.snapshots),
+      ...rejectionColumns([...rows.rejection_totals.values()]),
+      ...rejectedGrantColumns(rows.rejected_grants),
     ],
   });
   return rowCount === 1;
@@ -135,4 +162,32 @@ const snapshotColumns = (snapshots: Rows['snapshots']): Buffer[] => [
   textArray(snapshots.map((snapshot) => snapshot.account_id)),
   int8Array(snapshots.map((snapshot) => snapshot.revision)),
   textArray(snapshots.map((snapshot) => snapshot.state)),
+];
+
+const rejectionColumns = (totals: readonly RejectionTotal[]): Buffer[] => [
+  textArray(totals.map((total) => total.tenant_id)),
+  textArray(totals.map((total) => total.account_id)),
+  textArray(totals.map((total) => total.period)),
+  textArray(totals.map((total) => total.day)),
+  textArray(totals.map((total) => total.reason)),
+  textArray(totals.map((total) => total.operation)),
+  int8Array(totals.map((total) => total.requests)),
+  int8Array(totals.map((total) => total.first_of_requests)),
+  int8Array(totals.map((total) => total.lines)),
+  int8Array(totals.map((total) => total.quantity)),
+  int8Array(totals.map((total) => total.credits)),
+];
+
+const rejectedGrantColumns = (grants: Rows['rejected_grants']): Buffer[] => [
+  textArray(grants.map((grant) => grant.tenant_id)),
+  textArray(grants.map((grant) => grant.account_id)),
+  int8Array(grants.map((grant) => grant.revision)),
+  textArray(grants.map((grant) => grant.request_id)),
+  textArray(grants.map((grant) => grant.reason)),
+  textArray(grants.map((grant) => grant.kind)),
+  int8Array(grants.map((grant) => grant.asked_credits)),
+  int8Array(grants.map((grant) => grant.paid?.amount_minor ?? null)),
+  textArray(grants.map((grant) => grant.paid?.currency ?? null)),
+  textArray(grants.map((grant) => grant.occurred_at)),
+  textArray(grants.map((grant) => grant.recorded_at)),
 ];

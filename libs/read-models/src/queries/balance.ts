@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import type { Credits, Instant } from '#libs/contracts';
 import {
   decodeAccount,
@@ -99,7 +99,7 @@ const BEFORE = '0000-01-01T00:00:00.000Z' as Instant;
 
 /** The account's last projected revision; -1 for an unknown account. */
 export async function projectedRevision(
-  pool: Pool,
+  pool: Pool | ClientBase,
   tenant_id: string,
   account_id: string,
   schema: string = READ_SCHEMA,

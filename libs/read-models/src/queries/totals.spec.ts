@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { testReadModels, type TestReadModels } from '../../../../test/fixtures/read-models.js';
 import type { TestRecorder } from '../../../../test/fixtures/recorded-events.js';
 import { invoice, invoices } from './invoices.js';
-import { usageSummary, type UsageQuestion } from './usage-summary.js';
+import { usageSummary, type UsageQuestion } from './summary.js';
 
 let models: TestReadModels;
 let pool: pg.Pool;
@@ -114,7 +114,8 @@ describe('an invoice', () => {
 });
 
 describe('the usage summary', () => {
-  const summary = (question: UsageQuestion) => usageSummary(pool, 'acme', question);
+  const summary = async (question: UsageQuestion) =>
+    (await usageSummary(pool, 'acme', question))!.items;
 
   it('sums up a tenant by any dimensions', async () => {
     expect(await summary({ group_by: [] })).toEqual([{ lines: 5, quantity: 15n, credits: 72n }]);
@@ -129,6 +130,23 @@ describe('the usage summary', () => {
       { operation: 'text.generation', day: '2026-01-31', lines: 2, quantity: 9n, credits: 9n },
     ]);
     expect(await summary({ group_by: ['account', 'operation', 'day'] })).toHaveLength(5);
+    expect(await summary({ group_by: ['period'] })).toEqual([
+      { period: '2026-01', lines: 4, quantity: 14n, credits: 52n },
+      { period: '2026-02', lines: 1, quantity: 1n, credits: 20n },
+    ]);
+  });
+
+  it('sums up one account, at the revision that it shows', async () => {
+    const of = (account_id: string, tenant_id = 'acme') =>
+      usageSummary(pool, tenant_id, { account_id, group_by: ['period'] });
+    expect(await of('bob')).toEqual({
+      items: [{ period: '2026-01', lines: 1, quantity: 5n, credits: 5n }],
+      revision: 1,
+      projected_up_to: recorder.now,
+    });
+    expect(await of('alice', 'other')).toMatchObject({ items: [{ credits: 77n }], revision: 1 });
+    expect(await of('nobody')).toBeUndefined();
+    expect(await of('bob', 'other')).toBeUndefined();
   });
 
   it('counts from a day up to another, which no longer counts', async () => {

@@ -1,0 +1,108 @@
+import {
+  GROUPS,
+  instantOf,
+  MAX_RECORD_AHEAD_MS,
+  REQUEST_TOPICS,
+  type Instant,
+  type MessageCoordinate,
+} from '#libs/contracts';
+import type { MessageBus, ReceivedMessage } from '#libs/message-bus';
+import { databaseTimeMs, setAside, setAsideAmong } from '#libs/read-models';
+import type { Pool } from 'pg';
+import { coordinateText } from '../coordinates.js';
+import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
+import type { Output } from '../output.js';
+import { counted, tableHeader, tableRow, type Column } from '../table.js';
+
+interface SetAsidePorts {
+  readonly bus: Pick<MessageBus, 'positions' | 'scan'>;
+  readonly pool: Pool;
+  readonly clock: () => number;
+}
+
+/**
+ * By how much more than for a writer it must be ahead: a writer that looked before it was set aside is too
+ * early to decide it, as long as no two clocks differ by more than this.
+ */
+const CLOCKS_DIFFER_MS = 60_000;
+
+const COLUMNS: readonly Column[] = [
+  { name: 'message', width: 24, align: 'left' },
+  { name: 'stamped', width: 24, align: 'left' },
+  { name: 'key', width: 24, align: 'left' },
+];
+
+/** What waits for the time of its stamp, and was not set aside. */
+export async function listAhead(ports: SetAsidePorts, out: Output): Promise<ExitCode> {
+  const { ahead } = await findAhead(ports);
+  const facts = { waiting: ahead.length };
+  if (ahead.length === 0) {
+    out.report('waiting', facts, () => 'no request waits for the time of its stamp');
+    return EXIT.fine;
+  }
+  out.report('waiting', facts, () => tableHeader(COLUMNS));
+  for (const { topic, partition, offset, timestamp, key } of ahead) {
+    const source = { topic, partition, offset };
+    out.report('ahead', { source, timestamp, key }, () =>
+      tableRow(COLUMNS, [coordinateText(source), timestamp, key ?? '(none)']),
+    );
+  }
+  return EXIT.fine;
+}
+
+/**
+ * Has every writer refuse these messages, or all that are far ahead. Throws NotFound, and sets nothing
+ * aside, when one of them is not: once a writer may decide it, only one that knows nothing of it might.
+ */
+export async function setAheadAside(
+  ports: SetAsidePorts,
+  wanted: readonly MessageCoordinate[] | 'all',
+  out: Output,
+): Promise<ExitCode> {
+  const { ahead, latest } = await findAhead(ports);
+  const by_place = new Map(ahead.map((message) => [coordinateText(message), message]));
+  const named = (source: MessageCoordinate): ReceivedMessage => {
+    const message = by_place.get(coordinateText(source));
+    if (message) return message;
+    throw new NotFound(
+      `${coordinateText(source)} does not wait for a writer, is not stamped after ${latest}, or was ` +
+        'set aside before: nothing was done',
+    );
+  };
+  const chosen = wanted === 'all' ? ahead : wanted.map(named);
+  const count = await setAside(ports.pool, chosen);
+  out.report('set_aside', { set_aside: count }, () =>
+    [
+      `${counted(count, 'request')} set aside: writers make dead letters of them`,
+      "once the broker's clock is right: usage-ledger redrive --reason stamped_in_future",
+    ].join('\n'),
+  );
+  return EXIT.fine;
+}
+
+/** What waits for a writer, is stamped after `latest`, and was not set aside. */
+async function findAhead({
+  bus,
+  pool,
+  clock,
+}: SetAsidePorts): Promise<{ ahead: readonly ReceivedMessage[]; latest: Instant }> {
+  // Were one of the clocks behind, healthy requests would seem to be ahead.
+  const now_ms = Math.max(clock(), await databaseTimeMs(pool));
+  const latest = instantOf(now_ms + MAX_RECORD_AHEAD_MS + CLOCKS_DIFFER_MS);
+  const passed = new Map<string, number>();
+  for (const { topic, partition, committed } of await bus.positions(GROUPS.writer, REQUEST_TOPICS))
+    passed.set(`${topic}/${partition}`, committed ?? 0);
+  const ahead: ReceivedMessage[] = [];
+  for (const topic of REQUEST_TOPICS) {
+    for await (const messages of bus.scan(topic)) {
+      const far = messages.filter(
+        ({ partition, offset, timestamp }) =>
+          timestamp > latest && offset >= (passed.get(`${topic}/${partition}`) ?? 0),
+      );
+      if (far.length === 0) continue;
+      const before = await setAsideAmong(pool, far);
+      ahead.push(...far.filter((message) => !before.has(message)));
+    }
+  }
+  return { ahead, latest };
+}

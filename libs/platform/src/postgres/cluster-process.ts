@@ -214,6 +214,8 @@ const serverSettings = (port: number, settings: ServerSettings) => ({
   jit: 'off',
   max_parallel_workers_per_gather: 0,
   autovacuum_naptime: '10s',
+  // Logs grow, but what is typical of their columns stays: a new sample when a table has doubled will do.
+  autovacuum_analyze_scale_factor: 1,
   max_connections: 200,
   timezone: 'UTC',
   log_checkpoints: 'off',

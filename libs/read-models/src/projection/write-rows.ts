@@ -10,7 +10,8 @@ import type { UsageTotal } from './usage-totals.js';
 /**
  * One statement and so one transaction: the checkpoint moves from exactly where this projection left
  * it, and only then is anything written. Two projectors meet at the checkpoint's row lock. One that was
- * left running beside a newer one writes nothing: it would leave the newer tables out.
+ * left running beside a newer one writes nothing: it would leave the newer tables out. The arrays are
+ * unnested side by side in the select list: in `from`, each would be written out as a table of its own.
  */
 const writeSql = (s: string) => `
 with moved as (
@@ -23,17 +24,16 @@ with moved as (
   returning true),
 entries as (
   insert into ${s}.entries (tenant_id, account_id, revision, key, chain, data)
-  select e.* from moved,
-    unnest($7::text[], $8::text[], $9::int8[], $10::uuid[], $11::bytea[], $12::text[]) e),
+  select unnest($7::text[]), unnest($8::text[]), unnest($9::int8[]), unnest($10::uuid[]),
+         unnest($11::bytea[]), unnest($12::text[])
+  from moved),
 accounts as (
-  insert into ${s}.accounts as a (tenant_id, account_id, revision, available, reserved, chain,
-                                  state, state_version, next_due_at)
-  select n.tenant_id, n.account_id, n.revision, n.available, n.reserved, n.chain,
-         n.state, $6::int, n.next_due_at::timestamptz
-  from moved,
-    unnest($13::text[], $14::text[], $15::int8[], $16::int8[], $17::int8[], $18::bytea[],
-           $19::text[], $20::text[])
-      n(tenant_id, account_id, revision, available, reserved, chain, state, next_due_at)
+  insert into ${s}.accounts (tenant_id, account_id, revision, available, reserved, chain, state,
+                             state_version, next_due_at)
+  select unnest($13::text[]), unnest($14::text[]), unnest($15::int8[]), unnest($16::int8[]),
+         unnest($17::int8[]), unnest($18::bytea[]), unnest($19::text[]),
+         $6::int, unnest($20::text[])::timestamptz
+  from moved
   on conflict (tenant_id, account_id) do update
   set revision = excluded.revision, available = excluded.available, reserved = excluded.reserved,
       chain = excluded.chain, state = excluded.state, state_version = excluded.state_version,
@@ -41,39 +41,32 @@ accounts as (
 usage_totals as (
   insert into ${s}.usage_totals as t (tenant_id, account_id, period, day, operation,
                                       price_book_version, lines, quantity, credits)
-  select n.tenant_id, n.account_id, n.period, n.day::date, n.operation,
-         n.price_book_version, n.lines, n.quantity, n.credits
-  from moved,
-    unnest($21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
-           $27::int8[], $28::int8[], $29::int8[])
-      n(tenant_id, account_id, period, day, operation, price_book_version, lines, quantity, credits)
+  select unnest($21::text[]), unnest($22::text[]), unnest($23::text[]), unnest($24::text[])::date,
+         unnest($25::text[]), unnest($26::text[]),
+         unnest($27::int8[]), unnest($28::int8[]), unnest($29::int8[])
+  from moved
   on conflict (tenant_id, account_id, period, day, operation, price_book_version) do update
   set lines = t.lines + excluded.lines, quantity = t.quantity + excluded.quantity,
       credits = t.credits + excluded.credits),
 grants as (
   insert into ${s}.grants (tenant_id, account_id, period, revision, grant_id, kind, credits,
                            paid_amount_minor, paid_currency, recorded_at)
-  select n.tenant_id, n.account_id, n.period, n.revision, n.grant_id, n.kind, n.credits,
-         n.paid_amount_minor, n.paid_currency, n.recorded_at::timestamptz
-  from moved,
-    unnest($30::text[], $31::text[], $32::text[], $33::int8[], $34::text[], $35::text[],
-           $36::int8[], $37::int8[], $38::text[], $39::text[])
-      n(tenant_id, account_id, period, revision, grant_id, kind, credits, paid_amount_minor,
-        paid_currency, recorded_at)),
+  select unnest($30::text[]), unnest($31::text[]), unnest($32::text[]), unnest($33::int8[]),
+         unnest($34::text[]), unnest($35::text[]), unnest($36::int8[]),
+         unnest($37::int8[]), unnest($38::text[]), unnest($39::text[])::timestamptz
+  from moved),
 snapshots as (
   insert into ${s}.snapshots (tenant_id, account_id, revision, state, state_version)
-  select n.*, $6::int
-  from moved, unnest($40::text[], $41::text[], $42::int8[], $43::text[]) n),
+  select unnest($40::text[]), unnest($41::text[]), unnest($42::int8[]), unnest($43::text[]), $6::int
+  from moved),
 rejection_totals as (
   insert into ${s}.rejection_totals as t (tenant_id, account_id, period, day, reason, operation,
                                           requests, first_of_requests, lines, quantity, credits)
-  select n.tenant_id, n.account_id, n.period, n.day::date, n.reason, n.operation,
-         n.requests, n.first_of_requests, n.lines, n.quantity, n.credits
-  from moved,
-    unnest($44::text[], $45::text[], $46::text[], $47::text[], $48::text[], $49::text[],
-           $50::int8[], $51::int8[], $52::int8[], $53::int8[], $54::int8[])
-      n(tenant_id, account_id, period, day, reason, operation, requests, first_of_requests, lines,
-        quantity, credits)
+  select unnest($44::text[]), unnest($45::text[]), unnest($46::text[]), unnest($47::text[])::date,
+         unnest($48::text[]), unnest($49::text[]),
+         unnest($50::int8[]), unnest($51::int8[]), unnest($52::int8[]), unnest($53::int8[]),
+         unnest($54::int8[])
+  from moved
   on conflict (tenant_id, account_id, period, day, reason, operation) do update
   set requests = t.requests + excluded.requests,
       first_of_requests = t.first_of_requests + excluded.first_of_requests,
@@ -83,14 +76,11 @@ rejected_grants as (
   insert into ${s}.rejected_grants (tenant_id, account_id, revision, request_id, reason, kind,
                                     asked_credits, paid_amount_minor, paid_currency, occurred_at,
                                     recorded_at)
-  select n.tenant_id, n.account_id, n.revision, n.request_id, n.reason, n.kind, n.asked_credits,
-         n.paid_amount_minor, n.paid_currency, n.occurred_at::timestamptz,
-         n.recorded_at::timestamptz
-  from moved,
-    unnest($55::text[], $56::text[], $57::int8[], $58::text[], $59::text[], $60::text[],
-           $61::int8[], $62::int8[], $63::text[], $64::text[], $65::text[])
-      n(tenant_id, account_id, revision, request_id, reason, kind, asked_credits,
-        paid_amount_minor, paid_currency, occurred_at, recorded_at))
+  select unnest($55::text[]), unnest($56::text[]), unnest($57::int8[]), unnest($58::text[]),
+         unnest($59::text[]), unnest($60::text[]), unnest($61::int8[]),
+         unnest($62::int8[]), unnest($63::text[]), unnest($64::text[])::timestamptz,
+         unnest($65::text[])::timestamptz
+  from moved)
 select from moved`;
 
 /** False when the checkpoint stands elsewhere, or the tables are a newer program's: nothing was written. */

@@ -38,13 +38,14 @@ export const RETRY = {
   retries: 5,
 };
 
-export const createClient = (connection: KafkaConnection): kafkajs.Kafka =>
-  new kafkajs.Kafka(clientConfig(connection));
+export const createClient = (connection: KafkaConnection, first?: string): kafkajs.Kafka =>
+  new kafkajs.Kafka(clientConfig(connection, first));
 
-export function clientConfig(connection: KafkaConnection): KafkaConfig {
+/** `first` is the broker to begin with. */
+export function clientConfig(connection: KafkaConnection, first?: string): KafkaConfig {
   const { on_log, sasl, tls, socket_factory, request_timeout_ms = REQUEST_TIMEOUT_MS } = connection;
   const config: KafkaConfig = {
-    brokers: seedsOf(connection.brokers),
+    brokers: seedsOf(connection.brokers, first),
     clientId: connection.client_id,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: request_timeout_ms,
@@ -64,54 +65,56 @@ export function clientConfig(connection: KafkaConnection): KafkaConfig {
   // and Node warns of a leak that is none: the socket goes with the next attempt.
   config.socketFactory = (options) => {
     const socket = open(options).setMaxListeners(0);
-    const broker = `${options.host}:${options.port}`;
-    newest.delete(broker); // or it would keep its place
-    newest.set(broker, socket);
+    newest.set(`${options.host}:${options.port}`, { socket, began_at: performance.now() });
     return socket;
   };
   return config;
 }
 
-/** The last connection that this process has begun to each broker, in the order in which they began. */
-const newest = new Map<string, Socket>();
-const isSilent = (broker: string) => newest.get(broker)?.bytesRead === 0;
-const longestAgo = (brokers: readonly string[]) =>
-  [...newest.keys()].find((broker) => brokers.includes(broker))!;
+/** The last connection that this process has begun to each broker. */
+const newest = new Map<string, { readonly socket: Socket; readonly began_at: number }>();
+/** Long enough for an answer. */
+const SILENT_MS = 1_000;
 
-/**
- * kafkajs begins with the first broker that it is given, and stays there when that takes connections but
- * answers nothing. So whoever begins, or begins again, is given another, and one that was silent last
- * only when all were: then the one that was tried longest ago, since kafkajs also takes a seed that it does
- * not use. At random at first: a restart should not meet the same one again.
- */
-function seedsOf(brokers: readonly string[]): () => string[] {
-  let next = Math.floor(Math.random() * brokers.length);
+function isSilent(broker: string): boolean {
+  const last = newest.get(broker);
+  return last?.socket.bytesRead === 0 && performance.now() > last.began_at + SILENT_MS;
+}
+
+/** At random at first, so that a restart does not meet the same one again; those that were silent last. */
+function inTurn(brokers: readonly string[], next = Math.floor(Math.random() * brokers.length)) {
+  const in_turn = [...brokers.slice(next), ...brokers.slice(0, next)];
+  return in_turn.toSorted((a, b) => Number(isSilent(a)) - Number(isSilent(b)));
+}
+
+/** kafkajs begins with the first broker that it is given. So whoever begins again is given another one. */
+function seedsOf(brokers: readonly string[], first?: string): () => string[] {
+  let seed: string | undefined;
   return () => {
-    const in_turn = [...brokers.slice(next), ...brokers.slice(0, next)];
-    const seed = in_turn.find((broker) => !isSilent(broker)) ?? longestAgo(brokers);
-    next = (brokers.indexOf(seed) + 1) % brokers.length;
+    if (seed === undefined) seed = first ?? inTurn(brokers)[0]!;
+    else seed = inTurn(brokers, (brokers.indexOf(seed) + 1) % brokers.length)[0]!;
     return [seed];
   };
 }
 
-/** Begins again, each time with another broker, as often as there are brokers. */
+/** Begins with each of the brokers in turn, until one will do. */
 export async function reach<T>(
   connection: KafkaConnection,
   begin: (client: kafkajs.Kafka) => Promise<T>,
 ): Promise<T> {
   const { brokers } = connection;
-  const client = createClient(connection); // one for all attempts: it gives each another broker
-  for (let attempt = 1; ; attempt++) {
+  let failure: unknown;
+  for (const first of inTurn(brokers)) {
     try {
-      return await begin(client);
+      return await begin(createClient(connection, first));
     } catch (error) {
       if (fatalCause(error) !== undefined) throw error;
-      if (attempt < brokers.length) continue;
-      const { name, message } = error as Error;
-      const tried = new Error(`${message} (tried ${brokers.join(', ')})`, { cause: error });
-      throw Object.assign(tried, { name });
+      failure = error;
     }
   }
+  const { name, message } = failure as Error;
+  const tried = new Error(`${message} (tried ${brokers.join(', ')})`, { cause: failure });
+  throw Object.assign(tried, { name });
 }
 
 export async function withAdmin<T>(

@@ -15,7 +15,7 @@ const first: Migration = {
 const second: Migration = { name: 'second', sql: 'insert into thing values (2)' };
 
 const things = async () =>
-  (await database.pool.query<{ id: number }>('select id from things.thing')).rows;
+  (await database.pool.query<{ id: number }>('select * from things.thing')).rows;
 
 it('applies each migration once, in order, also when several processes start at once', async () => {
   await Promise.all(
@@ -31,7 +31,7 @@ it('applies what was appended to the list', async () => {
 });
 
 it('may take longer than any statement of the pool, also for whoever waits for it', async () => {
-  const slow = { name: 'slow', sql: 'select pg_sleep(0.6); create table thing ()' };
+  const slow = { name: 'slow', sql: 'select pg_sleep(0.6); create table thing (id int)' };
   const pool = createPool(database.url, {
     application_name: 'impatient',
     max_connections: 2,

@@ -89,19 +89,16 @@ it('what a writer whose clock was ahead has decided is answered as it was decide
   expect(eventsOf(world)).toHaveLength(2);
 });
 
+const NEW_PRICES = publication('p-1', {
+  version: 'v2',
+  effective_from: '2026-01-31T15:00:00.000Z',
+  prices: { 'text.generation': { credits: '1' } },
+});
+const requestsAhead = deliveries(TOPICS.requests, NOON + HOUR_MS);
+
 it('holds for a price book too, and for what cannot be read', async () => {
   const { world } = await fundedWorld();
-  const ahead = deliveries(
-    TOPICS.requests,
-    NOON + HOUR_MS,
-  )([
-    publication('p-1', {
-      version: 'v2',
-      effective_from: '2026-01-31T15:00:00.000Z',
-      prices: { 'text.generation': { credits: '1' } },
-    }),
-    { key: 'acme/acct-1', value: '{' },
-  ]);
+  const ahead = requestsAhead([NEW_PRICES, { key: 'acme/acct-1', value: '{' }]);
   world.read_side.setAside(ahead);
   const done = await writerOn(world, { clock: atNoon }).handle(ahead);
   expect(reasonsOf(done)).toEqual([
@@ -113,16 +110,7 @@ it('holds for a price book too, and for what cannot be read', async () => {
 
 it('answers a price book as it was decided before it was set aside', async () => {
   const { world } = await fundedWorld();
-  const ahead = deliveries(
-    TOPICS.requests,
-    NOON + HOUR_MS,
-  )([
-    publication('p-1', {
-      version: 'v2',
-      effective_from: '2026-01-31T15:00:00.000Z',
-      prices: { 'text.generation': { credits: '1' } },
-    }),
-  ]);
+  const ahead = requestsAhead([NEW_PRICES]);
   await writerOn(world, { clock: inAnHour }).handle(ahead); // and is killed before its commit
   world.read_side.setAside(ahead);
   const again = await writerOn(world, { clock: atNoon }).handle(ahead);

@@ -13,7 +13,7 @@ export {
   type FiledDeadLetter,
 } from './operations/dead-letters.js';
 export * from './operations/parked-accounts.js';
-export * from './operations/redrive-queue.js';
+export * from './operations/open-letters.js';
 export * from './operations/set-aside.js';
 export { DEFAULT_PAGE, MAX_PAGE } from './page.js';
 export { SNAPSHOT_INTERVAL } from './projection/fold-batch.js';

@@ -14,6 +14,9 @@ import { EXIT, NotFound, type ExitCode } from '../exit-code.js';
 import type { Output } from '../output.js';
 import { counted, tableHeader, tableRow, type Column } from '../table.js';
 
+/** What there is to know of a request that is ahead; its bytes may be many. */
+type Ahead = Pick<ReceivedMessage, 'topic' | 'partition' | 'offset' | 'timestamp' | 'key'>;
+
 interface SetAsidePorts {
   readonly bus: Pick<MessageBus, 'positions' | 'scan'>;
   readonly pool: Pool;
@@ -61,7 +64,7 @@ export async function setAheadAside(
 ): Promise<ExitCode> {
   const { ahead, latest } = await findAhead(ports);
   const by_place = new Map(ahead.map((message) => [coordinateText(message), message]));
-  const named = (source: MessageCoordinate): ReceivedMessage => {
+  const named = (source: MessageCoordinate): Ahead => {
     const message = by_place.get(coordinateText(source));
     if (message) return message;
     throw new NotFound(
@@ -90,7 +93,7 @@ interface Look {
   /** What is stamped after this can be set aside. */
   readonly latest: Instant;
   /** Whether it is, and waits for a writer. */
-  readonly isAhead: (message: ReceivedMessage) => boolean;
+  readonly isAhead: (message: Ahead) => boolean;
 }
 
 async function look({ bus, pool, clock }: SetAsidePorts): Promise<Look> {
@@ -110,15 +113,18 @@ async function look({ bus, pool, clock }: SetAsidePorts): Promise<Look> {
 /** What can be set aside, and was not. */
 async function findAhead(
   ports: SetAsidePorts,
-): Promise<{ ahead: readonly ReceivedMessage[]; latest: Instant }> {
+): Promise<{ ahead: readonly Ahead[]; latest: Instant }> {
   const { latest, isAhead } = await look(ports);
-  const ahead: ReceivedMessage[] = [];
+  const ahead: Ahead[] = [];
   for (const topic of REQUEST_TOPICS) {
     for await (const messages of ports.bus.scan(topic)) {
       const far = messages.filter(isAhead);
       if (far.length === 0) continue;
       const before = await setAsideAmong(ports.pool, far);
-      ahead.push(...far.filter((message) => !before.has(message)));
+      for (const message of far) {
+        const { partition, offset, timestamp, key } = message;
+        if (!before.has(message)) ahead.push({ topic, partition, offset, timestamp, key });
+      }
     }
   }
   return { ahead, latest };

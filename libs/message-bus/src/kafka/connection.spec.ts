@@ -125,13 +125,14 @@ describe('client hazard 22: among brokers that take connections and answer nothi
   it('tries each of them, also when none has answered before', async () => {
     const brokers = [await silent(), await working()];
     const connection = { brokers, client_id, request_timeout_ms };
-    for (let n = 0; n < 5; n += 1) {
+    for (let n = 0; n < 3; n += 1) {
       for (const broker of brokers) {
         const { socketFactory } = clientConfig(connection);
         const [host, port] = broker.split(':');
         // Gone before an answer, as when it is cut.
         socketFactory!({ host: host!, port: Number(port), ssl: {}, onConnect() {} }).destroy();
       }
+      await sleep(1_100); // or they count as only just begun
       expect(await withAdmin(connection, async () => 'done')).toBe('done');
     }
   }, 30_000);

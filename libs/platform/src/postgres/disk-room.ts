@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 
 /** A segment of the write-ahead log: with less, Postgres may find no place for the next one, and ends. */
-export const LEAST_ROOM_BYTES = 16 * 1024 * 1024;
+const LEAST_ROOM_BYTES = 16 * 1024 * 1024;
 
 /**
  * `its disk is full` and how much is left, when it is less than `least_bytes`; undefined when there is room

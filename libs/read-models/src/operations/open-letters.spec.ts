@@ -15,7 +15,7 @@ import {
   openDeadLetters,
   type LetterFilter,
   type RedriveFilter,
-} from './redrive-queue.js';
+} from './open-letters.js';
 
 let database: TestDatabase;
 let pool: pg.Pool;

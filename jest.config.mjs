@@ -7,6 +7,9 @@ export default {
   roots: ['<rootDir>/dist'],
   // A busy machine is slow, not wrong.
   testTimeout: 60_000,
+  // Jest keeps what each suite has loaded (see --logHeapUsage), and everything in that process becomes slower:
+  // so a worker is replaced between two suites once it has grown to this.
+  workerIdleMemoryLimit: '1GB',
   testRegex: '\\.spec\\.js$',
   globalSetup: '<rootDir>/dist/test/keeper-setup.js',
   globalTeardown: '<rootDir>/dist/test/keeper-teardown.js',
